@@ -1,0 +1,64 @@
+import type { Authenticator, TotpState } from "../api/v1alpha1/authenticator.ts";
+import type { ElevationRequest, Offer } from "../api/v1alpha1/elevation-request.ts";
+import type { Method } from "../api/v1alpha1/meta.ts";
+import type { Denial } from "./reasons.ts";
+import { earlier, formatInstant, type Instant, later, parseInstant } from "./time.ts";
+
+/** The offer, when this method may be proven now; else why not. */
+export function provable({ status, spec }: ElevationRequest, method: Method, now: Instant): Offer | Denial {
+  if (status?.phase === undefined) return { reason: "NotReady", message: "not offered yet: try again in a moment" };
+  const { phase, offer, reason = "Ended" } = status;
+  if (phase !== "Pending" || offer === undefined || spec.termination !== undefined)
+    return { reason: "RequestEnded", message: `the request is ${phase} (${reason}), nothing is awaited: ask again` };
+  if (now > parseInstant(offer.deadlineTime))
+    return { reason: "DeadlinePassed", message: `a proof was awaited until ${offer.deadlineTime}: ask again` };
+  if (offer.methods.some((offered) => offered.method === method)) return offer;
+  const taken = offer.methods.map((offered) => offered.method).join(" or ");
+  return { reason: "MethodNotAllowed", message: `policy ${spec.policyName} does not take ${method}, but ${taken}` };
+}
+
+/** Whether a ticket still opens this authenticator; who shows a wrong or spent one is told nothing more. */
+export function enrollable({ spec, status }: Authenticator, now: Instant): Denial | undefined {
+  if (status?.phase === "Active" || spec.disabled === true)
+    return { reason: "CallerUnknown", message: "no such authenticator, or the ticket does not open it" };
+  if (now > parseInstant(spec.expirationTime))
+    return { reason: "TicketExpired", message: `the ticket was good until ${spec.expirationTime}: ask for a new one` };
+  return undefined;
+}
+
+const freeTries = 9; // of a person who mistypes; from the tenth running each costs a wait
+const lifeTries = 100; // a thief's chance by guessing is 2 in 10,000 in all (RFC 4226 section 7.3 asks for a limit)
+
+export type Attempt = {
+  readonly next: TotpState;
+  readonly denial?: Denial;
+  /** Of a lock that time opens; none where a new ticket is needed. */
+  readonly lockedUntil?: Instant;
+};
+
+/** What one attempt makes of the authenticator. Told once `next` has landed: so parallel guesses stand in line. */
+export function attemptTotp(state: TotpState, timeStep: number | undefined, now: Instant): Attempt {
+  const { consecutive, total } = state.failures;
+  const locked = lockOf(state, now);
+  if (locked !== undefined) return { next: state, ...locked };
+  if (timeStep === undefined) {
+    const waitMs = 60_000 * 2 ** (consecutive - freeTries);
+    const lockedUntil = earlier(later(now, waitMs), later(now, 3_600_000));
+    const lock = consecutive < freeTries ? {} : { lockedUntilTime: formatInstant(lockedUntil) };
+    const failures = { consecutive: consecutive + 1, total: total + 1, ...lock };
+    return { next: { ...state, failures }, denial: { reason: "ProofRejected", message: "the code is not right" } };
+  }
+  if (timeStep <= state.lastTimeStep)
+    return {
+      next: state,
+      denial: { reason: "ProofAlreadyUsed", message: "this code was used already: wait for the next one" },
+    };
+  return { next: { lastTimeStep: timeStep, failures: { consecutive: 0, total } } };
+}
+
+function lockOf({ failures: { total, lockedUntilTime } }: TotpState, now: Instant): Omit<Attempt, "next"> | undefined {
+  const locked = (message: string): Denial => ({ reason: "AuthenticatorLocked", message });
+  if (total >= lifeTries) return { denial: locked("too many wrong codes: locked for good, ask for a new ticket") };
+  if (lockedUntilTime === undefined || now >= parseInstant(lockedUntilTime)) return undefined;
+  return { denial: locked(`too many wrong codes: locked until ${lockedUntilTime}`), lockedUntil: parseInstant(lockedUntilTime) };
+}

@@ -1,0 +1,138 @@
+import type { Authenticator, TotpState } from "../api/v1alpha1/authenticator.ts";
+import type { ElevationPolicy, PolicyStatus } from "../api/v1alpha1/elevation-policy.ts";
+import type { ElevationRequest, Status } from "../api/v1alpha1/elevation-request.ts";
+import type { RoleRef } from "../api/v1alpha1/meta.ts";
+import type { NewBinding, RoleBinding } from "../domain/binding.ts";
+import type { Digest } from "../domain/challenge.ts";
+import type { Step } from "../domain/grant.ts";
+import type { EntryFacts, GateFacts } from "../domain/policy.ts";
+import type { Denial } from "../domain/reasons.ts";
+import type { Instant } from "../domain/time.ts";
+
+// What the flows need of the world. Every read is live, never a cache; undefined: the API server said "not found".
+// Whatever else fails throws, and the caller retries. No port knows another: a flow carries data from one to the next.
+
+export type RequestKey = { readonly namespace: string; readonly name: string; readonly uid: string };
+
+/** Every replica acts: a write says whose it was. Lost (Conflict, AlreadyExists, NotFound): look again, tell nobody. */
+export type Outcome = "won" | "lost";
+
+/** kube/requests.ts: a swap is a merge patch that holds only while the object is the one seen (resourceVersion). */
+export type Requests = {
+  get(namespace: string, name: string): Promise<ElevationRequest | undefined>;
+  /** All whose phase is not terminal, those without a phase among them. */
+  listOpen(): Promise<readonly ElevationRequest[]>;
+  swapStatus(seen: ElevationRequest, patch: Status): Promise<Outcome>;
+  /** The request at its next change after `seen`, or as it is when `forMs` have passed; undefined: it is gone. */
+  next(seen: ElevationRequest, forMs: number): Promise<ElevationRequest | undefined>;
+};
+
+/** kube/bindings.ts */
+export type Bindings = {
+  get(namespace: string, name: string): Promise<RoleBinding | undefined>;
+  /** All that bear our label. Labels serve lists alone: what is bound is known by name, and by a GET. */
+  listManaged(): Promise<readonly RoleBinding[]>;
+  create(binding: NewBinding): Promise<Outcome>;
+  /** Server-side dry run: RBAC `bind`, quota, admission, an ending namespace. The first line of a refusal, if any. */
+  rehearse(binding: NewBinding): Promise<Denial | undefined>;
+  /** DELETE by UID, in Background. Resolves when a live read no longer finds it; throws when it is still there. */
+  remove(binding: RoleBinding): Promise<Outcome>;
+};
+
+/** kube/facts.ts: what `judge` is told about the cluster. */
+export type Facts = {
+  policy(name: string): Promise<ElevationPolicy | undefined>;
+  namespaceLabels(namespace: string): Promise<GateFacts["namespaceLabels"]>;
+  /** Over the role's UID and rules; the same for the same rules in another order. */
+  rulesHash(role: RoleRef, namespace: string): Promise<string | undefined>;
+  /**
+   * A SubjectAccessReview with user, uid and groups; for entry each time. For a grant that stands the adapter asks
+   * every 5 min, answers from memory between, and calls it lost when refused twice running without evaluationError:
+   * one sick authorizer must not end every grant, and decide must not count.
+   */
+  mayUse(request: ElevationRequest, scope: "entry" | "standing"): Promise<GateFacts["use"]>;
+  /** Ours minus the API server's `Date`. */
+  clockOffMs(): Promise<EntryFacts["clockOffMs"]>;
+};
+
+/** kube/policies.ts: what the conditions of a policy are made of. */
+export type Policies = {
+  list(): Promise<readonly ElevationPolicy[]>;
+  /** Where the role can be looked up: "" for a ClusterRole, else each namespace that holds a Role of this name. */
+  placesOf(role: RoleRef): Promise<readonly string[]>;
+  /** Labels of each namespace, by its name. */
+  namespaces(): Promise<ReadonlyMap<string, { readonly [label: string]: string }>>;
+  /** A SelfSubjectAccessReview for `bind` on the role, there. */
+  mayBind(role: RoleRef, place: string): Promise<boolean>;
+  swapStatus(seen: ElevationPolicy, patch: PolicyStatus): Promise<Outcome>;
+};
+
+/** kube/authenticators.ts */
+export type Authenticators = {
+  get(name: string): Promise<Authenticator | undefined>;
+  swapStatus(seen: Authenticator, patch: NonNullable<Authenticator["status"]>): Promise<Outcome>;
+};
+
+/** mfa/seals.ts: the verifier alone holds a Sealer; controller and plugin check. */
+export type SealChecker = { holds(keyID: string, seal: string, preimage: Uint8Array): boolean };
+export type Sealer = SealChecker & { readonly newestKeyID: string; seal(keyID: string, preimage: Uint8Array): string };
+
+/** mfa/digest.ts, in constant time. */
+export type Secrets = { opens(codeChallenge: string | undefined, codeVerifier: string): boolean };
+
+/** mfa/totp.ts (RFC 6238: SHA-1, 6 digits, 30 s). The seed is derived anew each time and kept nowhere. */
+export type Totp = {
+  /** The step, of T and T-1, that the code belongs to. */
+  matches(authenticator: Authenticator, code: string, now: Instant): number | undefined;
+  /** What an authenticator app needs, in clear: for the holder of the ticket, until Active. */
+  enrollment(authenticator: Authenticator): { readonly secret: string; readonly uri: string };
+};
+
+/** Fans out to Events and log, after a write that this replica won; never awaited, never throws. */
+export type Recorder = { tell(what: { readonly about: RequestKey; readonly step: Step }): void };
+
+/** The verifier's: a line of log for each attempt, with its word and without its code. Never throws. */
+export type AttemptLog = {
+  tell(what: { readonly attempt: "prove" | "enroll"; readonly about: string; readonly result: string }): void;
+};
+
+type Common = {
+  readonly requests: Requests;
+  readonly cluster: { readonly name: string; readonly uid: string };
+  readonly digest: Digest;
+  readonly clock: () => Instant; // the controller's: its own or the API server's, whichever is ahead
+};
+export type ControllerPorts = Common & {
+  readonly bindings: Bindings;
+  readonly facts: Facts;
+  readonly authenticators: Pick<Authenticators, "get">;
+  readonly seals: SealChecker;
+  readonly recorder: Recorder;
+};
+export type VerifierPorts = Common & {
+  readonly authenticators: Authenticators;
+  readonly sealer: Sealer;
+  readonly secrets: Secrets;
+  readonly totp: Totp;
+  readonly attempts: AttemptLog;
+};
+
+/** The data of one Secret or ConfigMap in clear, and the version that a swap is held against. */
+export type Stored = { readonly data: { readonly [key: string]: string }; readonly resourceVersion: string };
+
+/** kube/trust.ts: the two objects that the install ships empty and the first verifier fills. Throws where one is missing. */
+export type TrustStore = {
+  /** Secret kube-elevate-keys; the verifier alone may read it. */
+  keys(): Promise<Stored>;
+  swapKeys(seen: Stored, data: Stored["data"]): Promise<Outcome>;
+  /** ConfigMap kube-elevate-trust; readable by all who are logged in. */
+  trust(): Promise<Stored>;
+  swapTrust(seen: Stored, data: Stored["data"]): Promise<Outcome>;
+};
+
+/** kube/operator.ts: tells of each open request that was made, changed or left. A hint where to look, never a fact. */
+export type RequestWatch = {
+  /** Resolves when the first list has been told. */
+  start(onHint: (key: RequestKey) => void): Promise<void>;
+  stop(): Promise<void>;
+};
