@@ -4,7 +4,6 @@ import type { ElevationRequest, Offer } from "../api/v1alpha1/elevation-request.
 import type { Denial, Reason } from "./reasons.ts";
 import { parseDurationMs } from "./time.ts";
 
-
 /** The part of an offer that policy and role must still say when it is bound: by value, no policy is hashed. */
 export type Terms = Pick<Offer, "roleRef" | "rulesHash" | "methods">;
 
@@ -42,22 +41,25 @@ export function judge({ metadata, spec, status }: ElevationRequest, facts: GateF
     if (clockOffMs > skewMsMax || clockOffMs < -skewMsMax)
       return shut("ClockSkewed", `the controller's clock is ${String(clockOffMs)} ms off the API server's`);
   }
-  if (policy === undefined) return shut("PolicyNotFound", `no elevationpolicy ${spec.policyName}`);
+  if (policy === undefined) return shut("PolicyNotFound", `elevationpolicy ${spec.policyName} does not exist`);
   const { roleRef, namespaceSelector, duration, authentication } = policy.spec;
   if (/^(kube|elevate)-/.test(metadata.namespace))
-    return shut("NamespaceNotAllowed", `nobody is elevated in ${metadata.namespace}`);
+    return shut("NamespaceNotAllowed", `no elevation in namespace ${metadata.namespace}, by any policy`);
   if (namespaceLabels === undefined || !selects(namespaceSelector, namespaceLabels))
-    return shut("NamespaceNotSelected", `${policy.metadata.name} does not select ${metadata.namespace}`);
+    return shut("NamespaceNotSelected", `${spec.policyName} is not for namespace ${metadata.namespace}`);
   const asked = spec.duration ?? duration.default;
   const askedMs = parseDurationMs(asked) ?? Number.POSITIVE_INFINITY;
   if (askedMs > dayMs || askedMs > (parseDurationMs(duration.max) ?? 0))
-    return shut("DurationTooLong", `${policy.metadata.name} gives at most ${duration.max}`);
+    return shut("DurationTooLong", `${spec.policyName} lasts at most ${duration.max}; asked for was ${asked}`);
   if (!use.allowed)
-    return shut("UseNotPermitted", `${spec.requester.username} may not use ${policy.metadata.name} here`);
-  if (rulesHash === undefined) return shut("RoleNotFound", `no ${roleRef.kind} ${roleRef.name}`);
+    return shut(
+      "UseNotPermitted",
+      `${spec.requester.username} may not use policy ${spec.policyName} in namespace ${metadata.namespace}`,
+    );
+  if (rulesHash === undefined) return shut("RoleNotFound", `${roleRef.kind}/${roleRef.name} does not exist`);
   const proof = status?.verification;
   if (proof !== undefined && !stillHeld(facts.authenticator, proof.authenticatorUID))
-    return shut("AuthenticatorWithdrawn", `${proof.authenticator} is disabled or gone`);
+    return shut("AuthenticatorWithdrawn", `authenticator ${proof.authenticator} is disabled or gone`);
   if (entry?.rehearsal !== undefined) return { open: false, denial: entry.rehearsal };
 
   const maxDuration = authentication.totp?.maxDuration ?? defaults.totpMaxDuration;

@@ -57,8 +57,12 @@ export function attemptTotp(state: TotpState, timeStep: number | undefined, now:
 }
 
 function lockOf({ failures: { total, lockedUntilTime } }: TotpState, now: Instant): Omit<Attempt, "next"> | undefined {
-  const locked = (message: string): Denial => ({ reason: "AuthenticatorLocked", message });
-  if (total >= lifeTries) return { denial: locked("too many wrong codes: locked for good, ask for a new ticket") };
+  if (total >= lifeTries) return { denial: locked("for good, ask for a new ticket") };
   if (lockedUntilTime === undefined || now >= parseInstant(lockedUntilTime)) return undefined;
-  return { denial: locked(`too many wrong codes: locked until ${lockedUntilTime}`), lockedUntil: parseInstant(lockedUntilTime) };
+  return { denial: locked(`until ${lockedUntilTime}`), lockedUntil: parseInstant(lockedUntilTime) };
 }
+
+const locked = (until: string): Denial => ({
+  reason: "AuthenticatorLocked",
+  message: `too many wrong codes: locked ${until}`,
+});

@@ -1,4 +1,4 @@
-import type { Authenticator, TotpState } from "../api/v1alpha1/authenticator.ts";
+import type { Authenticator } from "../api/v1alpha1/authenticator.ts";
 import type { ElevationPolicy, PolicyStatus } from "../api/v1alpha1/elevation-policy.ts";
 import type { ElevationRequest, Status } from "../api/v1alpha1/elevation-request.ts";
 import type { RoleRef } from "../api/v1alpha1/meta.ts";

@@ -1,0 +1,47 @@
+# Every target runs with Node 24, npm included (hack/node.sh finds or installs it).
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+NODE = export PATH="$$(hack/node.sh):$$PATH"
+
+.PHONY: help
+help: ## what can be made here
+	@echo "make <target>"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+
+node_modules/.installed: package.json package-lock.json hack/node.sh
+	@$(NODE); echo "installing dependencies (about 30 s the first time)" >&2; npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+.PHONY: demo
+demo: node_modules/.installed ## plays the main job with real kubectl on a control plane of its own
+	@$(NODE); exec node hack/demo/demo.ts
+
+.PHONY: test
+test: node_modules/.installed ## runs every test; `make test only=PATTERN` the files whose path holds PATTERN
+	@$(NODE); node hack/controlplane/binaries.ts >/dev/null; exec npx --no-install vitest run $(ARGS) $(only)
+
+.PHONY: check
+check: node_modules/.installed ## types, lint, format, unused code, generated files, unit tests, mutants: in seconds
+	@$(NODE); npm run --silent check
+
+.PHONY: cluster
+cluster: node_modules/.installed ## `make cluster DIR=path`: a control plane with kube-elevate in it, until Ctrl-C
+	@test -n "$(DIR)" || { echo "say where: make cluster DIR=path" >&2; exit 2; }
+	@$(NODE); exec node hack/controlplane/cluster.ts "$(DIR)"
+
+.PHONY: control-plane
+control-plane: node_modules/.installed ## builds etcd, kube-apiserver, kube-controller-manager and kubectl into the cache
+	@$(NODE); exec node hack/controlplane/binaries.ts
+
+.PHONY: crds
+crds: node_modules/.installed ## writes crds/ from the schemas in src/api
+	@$(NODE); exec node hack/crds/generate.ts
+
+.PHONY: format
+format: node_modules/.installed ## formats code and sorts imports
+	@$(NODE); exec npx --no-install biome check --write .
+
+.PHONY: build
+build: node_modules/.installed ## compiles src to dist, as the image and the plugin ship it
+	@$(NODE); exec npm run --silent build

@@ -1,0 +1,27 @@
+import { defineConfig } from "vitest/config";
+
+const cluster = ["test/cluster/**/*.test.ts"];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "hack/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: cluster,
+        },
+      },
+      {
+        // Each file has a control plane of its own: two at a time are what two cores carry.
+        test: {
+          name: "cluster",
+          include: cluster,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
