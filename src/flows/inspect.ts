@@ -1,0 +1,52 @@
+import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
+import type { RoleRef } from "../api/v1alpha1/meta.ts";
+import { bindingFor } from "../domain/binding.ts";
+import { type EntryFacts, type GateFacts, type Gates, judge } from "../domain/policy.ts";
+import { later } from "../domain/time.ts";
+import type { ControllerPorts } from "./ports.ts";
+
+/**
+ * Reads what the gates need, live, and judges. Only when decide asks: an API error here delays no ending. All is asked
+ * at once: the role that was offered beside the policy, and another one only where the policy has changed its mind.
+ */
+export async function inspect(
+  ports: ControllerPorts,
+  request: ElevationRequest | undefined,
+  bound: boolean,
+  scope: "entry" | "standing",
+): Promise<Gates> {
+  const { facts, authenticators } = ports;
+  if (request === undefined)
+    return { open: false, denial: { reason: "RequestDeleted", message: "the request is gone" } };
+  const { metadata, spec, status } = request;
+  const offered = status?.offer?.roleRef;
+  const rehearsed = scope === "entry" && !bound; // what is bound already needs no rehearsal
+  const [policy, namespaceLabels, use, authenticator, clockOffMs, ofOffered] = await Promise.all([
+    facts.policy(spec.policyName),
+    facts.namespaceLabels(metadata.namespace),
+    facts.mayUse(request, scope),
+    status?.verification && authenticators.get(status.verification.authenticator),
+    scope === "entry" ? facts.clockOffMs() : undefined,
+    offered && roleFacts(ports, request, offered, rehearsed),
+  ]);
+  const role = policy?.spec.roleRef;
+  const same = role !== undefined && role.kind === offered?.kind && role.name === offered.name;
+  const ofRole = same ? ofOffered : role && (await roleFacts(ports, request, role, rehearsed));
+  const entry = clockOffMs === undefined ? undefined : { clockOffMs, rehearsal: ofRole?.rehearsal };
+  return judge(request, { policy, namespaceLabels, use, rulesHash: ofRole?.rulesHash, authenticator, entry });
+}
+
+type RoleFacts = Pick<GateFacts, "rulesHash"> & Pick<EntryFacts, "rehearsal">;
+
+async function roleFacts(
+  { facts, bindings, clock }: ControllerPorts,
+  request: ElevationRequest,
+  role: RoleRef,
+  rehearsed: boolean,
+): Promise<RoleFacts> {
+  const [rulesHash, rehearsal] = await Promise.all([
+    facts.rulesHash(role, request.metadata.namespace),
+    rehearsed ? bindings.rehearse(bindingFor(request, role, later(clock(), 60_000))) : undefined,
+  ]);
+  return { rulesHash, rehearsal };
+}

@@ -1,0 +1,116 @@
+import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
+import { bindingFor, bindingName, compareBinding, type RoleBinding } from "../domain/binding.ts";
+import { sealPreimage } from "../domain/challenge.ts";
+import { decide, type Observed, type Step } from "../domain/grant.ts";
+import { recordedOf } from "../domain/record.ts";
+import { statusAfter } from "../domain/status.ts";
+import { type Instant, instant, parseInstant } from "../domain/time.ts";
+import { inspect } from "./inspect.ts";
+import type { ControllerPorts, Outcome, RequestKey } from "./ports.ts";
+
+/** What this process did and saw of one request; schedule.ts keeps it. Losing it costs a word, never safety. */
+export type Memory = {
+  unboundFor?: Observed["unboundFor"];
+  missingSince?: Instant | undefined;
+  unbindFailed?: boolean;
+  /** Versions at the last look: what a list shows otherwise is looked at again. */
+  request?: string | undefined;
+  binding?: string | undefined;
+  /** When access is to end by the last look; undefined: there is none. For what comes first, not for what is done. */
+  endsAt?: Instant | undefined;
+};
+type World = { readonly request: ElevationRequest | undefined; readonly binding: RoleBinding | undefined };
+type Write = Exclude<Step, { do: "inspect" | "wait" | "rest" }>;
+
+const passesMax = 20; // a life is 8; whoever needs more is fought over, and backs off
+
+/**
+ * Carries one request on until nothing is to be done, and says when to look again; undefined: never. The only place
+ * where steps meet ports. When it throws, the caller tries again with backoff: each pass may be the first of a process.
+ */
+export async function reconcile(ports: ControllerPorts, key: RequestKey, memory: Memory): Promise<Instant | undefined> {
+  for (let pass = 0; pass < passesMax; pass++) {
+    const world = await look(ports, key);
+    memory.request = world.request?.metadata.resourceVersion;
+    memory.binding = world.binding?.metadata.resourceVersion;
+    memory.endsAt = endOfAccess(world.request, world.binding !== undefined);
+    const seen = observe(ports, world, memory);
+    let step = decide(seen, ports.clock());
+    if (step.do === "inspect") {
+      const gates = await inspect(ports, world.request, world.binding !== undefined, step.scope);
+      step = decide({ ...seen, gates }, ports.clock()); // the clock again: reading the gates took time
+    }
+    if (step.do === "wait") return step.until;
+    if (step.do === "rest") return undefined;
+    if (step.do === "inspect") continue; // not twice running, as the enumeration shows; passesMax would end it
+    if ((await carryOut(ports, world, step, memory)) === "won") ports.recorder.tell({ about: key, step });
+  }
+  throw new Error(`${key.namespace}/${key.name} did not settle in ${String(passesMax)} passes`);
+}
+
+/** When access by this request is to end, as it is recorded: at once where nothing, or somebody, says otherwise. */
+export function endOfAccess(request: ElevationRequest | undefined, bound: boolean): Instant | undefined {
+  const { phase, grant } = request?.status ?? {};
+  const granted = phase === "Granting" || phase === "Active";
+  if (!granted) return bound ? instant(0) : undefined;
+  const ended = request?.spec.termination !== undefined || request?.metadata.deletionTimestamp !== undefined;
+  return ended ? instant(0) : parseInstant(grant?.expirationTime);
+}
+
+async function look({ requests, bindings }: ControllerPorts, key: RequestKey): Promise<World> {
+  const [found, binding] = await Promise.all([
+    requests.get(key.namespace, key.name),
+    bindings.get(key.namespace, bindingName(key)),
+  ]);
+  return { request: found?.metadata.uid === key.uid ? found : undefined, binding };
+}
+
+/** Joins record, seal and memory, and asks the world nothing more: an expiry waits for two reads alone. */
+function observe(ports: ControllerPorts, { request, binding }: World, memory: Memory): Observed {
+  const { phase, offer, verification, conditions } = request?.status ?? {};
+  const sealHolds =
+    request !== undefined &&
+    offer !== undefined &&
+    verification !== undefined &&
+    ports.seals.holds(verification.keyID, verification.seal, sealPreimage(ports.digest, request, offer, verification));
+  const told = conditions?.some(({ type, status }) => type === "Stalled" && status === "True") === true;
+  const compared = compareBinding(binding, request);
+  if (compared === "ours") memory.unboundFor = undefined; // what was unbound before is another story
+  const missing = phase === "Active" && compared === "absent";
+  memory.missingSince = missing ? (memory.missingSince ?? ports.clock()) : undefined;
+  return {
+    recorded: recordedOf(request, sealHolds),
+    binding: compared,
+    gates: undefined,
+    unboundFor: memory.unboundFor,
+    missingSince: memory.missingSince,
+    unbinding: memory.unbindFailed !== true ? "untried" : told ? "failed and told" : "failed",
+  };
+}
+
+async function carryOut(
+  ports: ControllerPorts,
+  { request, binding }: World,
+  step: Write,
+  memory: Memory,
+): Promise<Outcome> {
+  switch (step.do) {
+    case "bind":
+      if (request === undefined) return "lost";
+      return ports.bindings.create(bindingFor(request, step.terms.roleRef, step.expiration));
+    case "unbind": {
+      memory.unboundFor = step.cause;
+      memory.unbindFailed = true; // until it is known to have worked
+      const outcome = binding === undefined ? "lost" : await ports.bindings.remove(binding);
+      memory.unbindFailed = false;
+      return outcome;
+    }
+    case "offer":
+    case "promise":
+    case "activate":
+    case "tellStalled":
+    case "close":
+      if (request === undefined) return "lost";
+      return ports.requests.swapStatus(request, statusAfter(step, request, ports.cluster, ports.clock()));
+  }
+}

@@ -1,0 +1,157 @@
+import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
+import type { Authenticator } from "../../src/api/v1alpha1/authenticator.ts";
+import type { ElevationPolicy } from "../../src/api/v1alpha1/elevation-policy.ts";
+import type { ElevationRequest } from "../../src/api/v1alpha1/elevation-request.ts";
+import type { Meta } from "../../src/api/v1alpha1/meta.ts";
+import type { RoleBinding } from "../../src/domain/binding.ts";
+import { authenticatorPreimage } from "../../src/domain/challenge.ts";
+import type { Instant } from "../../src/domain/time.ts";
+import type { ControllerPorts, Outcome, Recorder, VerifierPorts } from "../../src/flows/ports.ts";
+
+/** The API server's promises, for one kind: a version a write, a swap that holds only for the version seen. */
+function store<T extends { readonly metadata: Meta }>() {
+  const objects = new Map<string, T>();
+  const watchers = new Set<(name: string) => void>();
+  let writes = 0;
+  const tell = (name: string): void => {
+    for (const watcher of watchers) watcher(name);
+  };
+  const put = (object: T): void => {
+    const { name } = object.metadata;
+    objects.set(name, { ...object, metadata: { ...object.metadata, resourceVersion: String(++writes) } });
+    tell(name);
+  };
+  return {
+    get: async (name: string): Promise<T | undefined> => objects.get(name),
+    list: async (): Promise<readonly T[]> => [...objects.values()],
+    put,
+    async create(object: T): Promise<Outcome> {
+      if (objects.has(object.metadata.name)) return "lost";
+      put(object);
+      return "won";
+    },
+    async remove({ name, uid }: Pick<Meta, "name" | "uid">): Promise<Outcome> {
+      if (objects.get(name)?.metadata.uid !== uid) return "lost";
+      objects.delete(name);
+      tell(name);
+      return "won";
+    },
+    async swap(seen: T, next: T): Promise<Outcome> {
+      const { name, resourceVersion } = seen.metadata;
+      if (objects.get(name)?.metadata.resourceVersion !== resourceVersion) return "lost";
+      put(next);
+      return "won";
+    },
+    /** Until `off` is called. */
+    watch(watcher: (name: string) => void): () => void {
+      watchers.add(watcher);
+      return () => watchers.delete(watcher);
+    },
+    async next({ metadata: { name, resourceVersion } }: T, forMs: number): Promise<T | undefined> {
+      if (objects.get(name)?.metadata.resourceVersion === resourceVersion)
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, forMs);
+          const watcher = (changed: string): void => {
+            if (changed !== name) return;
+            watchers.delete(watcher);
+            clearTimeout(timer);
+            resolve();
+          };
+          watchers.add(watcher);
+        });
+      return objects.get(name);
+    },
+  };
+}
+
+const sha256 = (bytes: Uint8Array | string): Buffer => createHash("sha256").update(bytes).digest();
+const codeAt = (step: number): string => String(step % 1_000_000).padStart(6, "0");
+const stepAt = (now: Instant): number => Math.floor(now / 30_000);
+const born = { uid: "b1", resourceVersion: "", creationTimestamp: "" };
+
+/** A cluster in memory that works: both processes run on it, with real digests and seals, by the clock it owns. */
+export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: Recorder) {
+  const requests = store<ElevationRequest>();
+  const bindings = store<RoleBinding>();
+  const authenticators = store<Authenticator>();
+  const keys = generateKeyPairSync("ed25519");
+  const cluster = { name: "test", uid: "c1" };
+  const world = { now: start, useAllowed: true, bindingsHeld: false, rulesHash: "r1" };
+  const clock = (): Instant => world.now;
+  const sealer: VerifierPorts["sealer"] = {
+    newestKeyID: "k1",
+    seal: (_keyID, preimage) => sign(null, preimage, keys.privateKey).toString("base64url"),
+    holds: (_keyID, seal, preimage) => verify(null, preimage, keys.publicKey, Buffer.from(seal, "base64url")),
+  };
+  const requestPorts: ControllerPorts["requests"] = {
+    get: async (_namespace, name) => requests.get(name),
+    listOpen: async () => (await requests.list()).filter(({ status }) => status?.endTime === undefined),
+    next: async (seen, forMs) => requests.next(seen, forMs),
+    async swapStatus(seen, patch) {
+      if (seen.status?.endTime !== undefined) throw new Error("422: status of an ended request never changes");
+      const grant = { ...seen.status?.grant, ...patch.grant };
+      return requests.swap(seen, { ...seen, status: { ...seen.status, ...patch, ...(patch.grant && { grant }) } });
+    },
+  };
+  const controller: ControllerPorts = {
+    requests: requestPorts,
+    bindings: {
+      get: async (_namespace, name) => bindings.get(name),
+      listManaged: async () =>
+        (await bindings.list()).filter(
+          ({ metadata }) => metadata.labels?.["app.kubernetes.io/managed-by"] === "kube-elevate",
+        ),
+      create: async (binding) => bindings.create({ ...binding, metadata: { ...binding.metadata, ...born } }),
+      rehearse: async () => undefined,
+      async remove({ metadata }) {
+        if (world.bindingsHeld) throw new Error(`rolebinding ${metadata.name} is still there`);
+        return bindings.remove(metadata);
+      },
+    },
+    facts: {
+      policy: async (name) => (name === policy.metadata.name ? policy : undefined),
+      namespaceLabels: async () => ({ env: "prod" }),
+      rulesHash: async () => world.rulesHash,
+      mayUse: async () => ({ allowed: world.useAllowed, reason: "by RoleBinding oncall" }),
+      clockOffMs: async () => 0,
+    },
+    authenticators: { get: authenticators.get },
+    seals: sealer,
+    recorder,
+    cluster,
+    digest: sha256,
+    clock,
+  };
+  const verifier: VerifierPorts = {
+    requests: requestPorts,
+    authenticators: {
+      get: authenticators.get,
+      swapStatus: async (seen, patch) => authenticators.swap(seen, { ...seen, status: { ...seen.status, ...patch } }),
+    },
+    sealer,
+    secrets: { opens: (challenge, codeVerifier) => challenge === sha256(codeVerifier).toString("base64url") },
+    totp: {
+      matches: (_authenticator, code, now) => [stepAt(now), stepAt(now) - 1].find((step) => codeAt(step) === code),
+      enrollment: ({ metadata }) => ({ secret: metadata.uid, uri: `otpauth://totp/${metadata.name}` }),
+    },
+    attempts: { tell: () => undefined },
+    cluster,
+    digest: sha256,
+    clock,
+  };
+  /** As enrollment leaves it. */
+  const enroll = (authenticator: Authenticator): unknown => {
+    const seal = sealer.seal("k1", authenticatorPreimage(cluster.uid, "k1", authenticator));
+    const totp = { lastTimeStep: 0, failures: { consecutive: 0, total: 0 } };
+    return authenticators.put({ ...authenticator, status: { phase: "Active", keyID: "k1", seal, totp } });
+  };
+  return {
+    controller,
+    verifier,
+    world,
+    requests,
+    bindings,
+    enroll,
+    codeNow: () => codeAt(stepAt(world.now)),
+  };
+}
