@@ -39,21 +39,11 @@ function definition({ kind, plural, scope, shortNames, schema, selectable, colum
           additionalPrinterColumns: columns.map(([name, jsonPath, type = "string", wide]) =>
             wide === undefined ? { name, type, jsonPath } : { name, type, jsonPath, priority: 1 },
           ),
-          schema: { openAPIV3Schema: rooted(structuralSchema(schema)) },
+          schema: { openAPIV3Schema: structuralSchema(schema) },
         },
       ],
     },
   };
-}
-
-/** apiVersion, kind and metadata are Kubernetes' own. */
-function rooted({ properties, ...root }: Structural): Structural {
-  const own = {
-    apiVersion: { type: "string", description: "The version of this schema: kube-elevate.dev/v1alpha1." },
-    kind: { type: "string", description: "What this object is." },
-    metadata: { type: "object", description: "Standard object's metadata." },
-  };
-  return { ...root, properties: Object.assign(own, properties) };
 }
 
 const yaml = (value: object): string => dump(value, { lineWidth: -1, noRefs: true });
