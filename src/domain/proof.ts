@@ -4,17 +4,24 @@ import type { Method } from "../api/v1alpha1/meta.ts";
 import type { Denial } from "./reasons.ts";
 import { earlier, formatInstant, type Instant, later, parseInstant } from "./time.ts";
 
-/** The offer, when this method may be proven now; else why not. */
-export function provable({ status, spec }: ElevationRequest, method: Method, now: Instant): Offer | Denial {
+/** The offer, when a proof of it is awaited now; else why not. */
+export function awaited({ status, spec }: ElevationRequest, now: Instant): Offer | Denial {
   if (status?.phase === undefined) return { reason: "NotReady", message: "not offered yet: try again in a moment" };
   const { phase, offer, reason = "Ended" } = status;
   if (phase !== "Pending" || offer === undefined || spec.termination !== undefined)
     return { reason: "RequestEnded", message: `the request is ${phase} (${reason}), nothing is awaited: ask again` };
   if (now > parseInstant(offer.deadlineTime))
     return { reason: "DeadlinePassed", message: `a proof was awaited until ${offer.deadlineTime}: ask again` };
+  return offer;
+}
+
+/** The offer, when this method may be proven now; else why not. */
+export function provable(request: ElevationRequest, method: Method, now: Instant): Offer | Denial {
+  const offer = awaited(request, now);
+  if ("reason" in offer) return offer;
   if (offer.methods.some((offered) => offered.method === method)) return offer;
   const taken = offer.methods.map((offered) => offered.method).join(" or ");
-  return { reason: "MethodNotAllowed", message: `policy ${spec.policyName} does not take ${method}, but ${taken}` };
+  return { reason: "MethodNotAllowed", message: `policy ${request.spec.policyName} does not take ${method}, but ${taken}` };
 }
 
 /** Whether a ticket still opens this authenticator; who shows a wrong or spent one is told nothing more. */
@@ -32,15 +39,21 @@ const lifeTries = 100; // a thief's chance by guessing is 2 in 10,000 in all (RF
 export type Attempt = {
   readonly next: TotpState;
   readonly denial?: Denial;
+  /** Of a code that is taken. */
+  readonly timeStep?: number;
   /** Of a lock that time opens; none where a new ticket is needed. */
   readonly lockedUntil?: Instant;
 };
 
-/** What one attempt makes of the authenticator. Told once `next` has landed: so parallel guesses stand in line. */
-export function attemptTotp(state: TotpState, timeStep: number | undefined, now: Instant): Attempt {
+/**
+ * What one attempt makes of the authenticator. Told once `next` has landed: so parallel guesses stand in line. `matches`
+ * is asked for the code's step only where no lock stands: a code is not even looked at while locked.
+ */
+export function attemptTotp(state: TotpState, matches: () => number | undefined, now: Instant): Attempt {
   const { consecutive, total } = state.failures;
   const locked = lockOf(state, now);
   if (locked !== undefined) return { next: state, ...locked };
+  const timeStep = matches();
   if (timeStep === undefined) {
     const waitMs = 60_000 * 2 ** (consecutive - freeTries);
     const lockedUntil = earlier(later(now, waitMs), later(now, 3_600_000));
@@ -53,7 +66,7 @@ export function attemptTotp(state: TotpState, timeStep: number | undefined, now:
       next: state,
       denial: { reason: "ProofAlreadyUsed", message: "this code was used already: wait for the next one" },
     };
-  return { next: { lastTimeStep: timeStep, failures: { consecutive: 0, total } } };
+  return { next: { lastTimeStep: timeStep, failures: { consecutive: 0, total } }, timeStep };
 }
 
 function lockOf({ failures: { total, lockedUntilTime } }: TotpState, now: Instant): Omit<Attempt, "next"> | undefined {

@@ -67,10 +67,17 @@ export type Policies = {
   swapStatus(seen: ElevationPolicy, patch: PolicyStatus): Promise<Outcome>;
 };
 
+/** A merge patch (RFC 7386): what it does not name stays as it is, null takes away, a list is replaced whole. */
+export type Patch<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]?: Patch<T[K]> | null }
+    : T;
+
 /** kube/authenticators.ts */
 export type Authenticators = {
   get(name: string): Promise<Authenticator | undefined>;
-  swapStatus(seen: Authenticator, patch: NonNullable<Authenticator["status"]>): Promise<Outcome>;
+  swapStatus(seen: Authenticator, patch: Patch<NonNullable<Authenticator["status"]>>): Promise<Outcome>;
 };
 
 /** mfa/seals.ts: the verifier alone holds a Sealer; controller and plugin check. */
@@ -128,6 +135,27 @@ export type TrustStore = {
   /** ConfigMap kube-elevate-trust; readable by all who are logged in. */
   trust(): Promise<Stored>;
   swapTrust(seen: Stored, data: Stored["data"]): Promise<Outcome>;
+};
+
+/** What the verifier works with. Keys are texts by id; the newest id, last in the order of text, is used for what is new. */
+export type Keys = {
+  readonly sealKeys: ReadonlyMap<string, string>;
+  /** Under the same ids: an authenticator's `status.keyID` names both, for its life. */
+  readonly seedKeys: ReadonlyMap<string, string>;
+  readonly endpoint: Endpoint;
+};
+export type Endpoint = { readonly key: string; readonly certificate: string };
+
+/** mfa/keys.ts: makes keys and reads them again. The two that read throw at what they cannot read. */
+export type KeyMaker = {
+  sealKey(): string;
+  seedKey(): string;
+  endpoint(hosts: readonly string[], now: Instant): Promise<Endpoint>;
+  /** The half of a seal key that everybody may see. */
+  publicSealKey(sealKey: string): string;
+  checkSeedKey(seedKey: string): void;
+  /** Whether a client that reaches the endpoint as `host` would take this certificate; throws where it is not the key's. */
+  serves(endpoint: Endpoint, host: string): boolean;
 };
 
 /** kube/operator.ts: tells of each open request that was made, changed or left. A hint where to look, never a fact. */
