@@ -1,0 +1,59 @@
+import type { Response } from "express";
+import type { Reason } from "../api/v1alpha1/reasons.ts";
+import { type Failure, httpStatusOf, type ProtocolReason } from "../api/v1alpha1/wire.ts";
+import type { Denial } from "../domain/reasons.ts";
+import type { Instant } from "../domain/time.ts";
+
+/** What a flow refuses with. `lockedUntil`: when a locked authenticator opens again; none: never. */
+export type Refusal = Denial & { readonly lockedUntil?: Instant };
+
+export type Told = {
+  readonly reason: Reason | ProtocolReason;
+  readonly message: string;
+  readonly retryAfterSeconds?: number | undefined;
+};
+
+/** Answers with a metav1.Status: the word, its HTTP status by the one map, a sentence, and when to try again. */
+export function refuse(response: Response, { reason, message, retryAfterSeconds }: Told): void {
+  send(response, httpStatusOf(reason), { reason, message }, retryAfterSeconds);
+}
+
+/** 405 has no word: Kubernetes' own for it, MethodNotAllowed, is ours for a method of proof. */
+export function refuseVerb(response: Response): void {
+  response.setHeader("Allow", "POST");
+  send(response, 405, { message: "this path takes POST alone" });
+}
+
+/** The status that a flow's refusal makes; the sentence of CallerUnknown is one, so that nobody learns what exists. */
+export function toldOf({ reason, message, lockedUntil }: Refusal, now: Instant): Told {
+  if (reason === "CallerUnknown") return { reason, message: "no such object, or the codeVerifier does not open it" };
+  const waitMs = lockedUntil === undefined ? undefined : lockedUntil - now;
+  return {
+    reason,
+    message,
+    retryAfterSeconds: waitMs === undefined ? undefined : Math.max(1, Math.ceil(waitMs / 1000)),
+  };
+}
+
+function send(
+  response: Response,
+  code: number,
+  { reason, message }: { readonly reason?: string; readonly message: string },
+  retryAfterSeconds?: number,
+): void {
+  if (response.headersSent) return;
+  const details = retryAfterSeconds === undefined ? {} : { details: { retryAfterSeconds } };
+  const body: Failure = {
+    kind: "Status",
+    apiVersion: "v1",
+    status: "Failure",
+    ...(reason === undefined ? {} : { reason }),
+    message,
+    code,
+    ...details,
+  };
+  if (retryAfterSeconds !== undefined) response.setHeader("Retry-After", String(retryAfterSeconds));
+  // Who is refused before the body was read, or for its size, gets no second request on this connection.
+  if (code === 413 || code === 415 || code === 429) response.setHeader("Connection", "close");
+  response.status(code).json(body);
+}
