@@ -1,11 +1,8 @@
 import type { Response } from "express";
 import type { Reason } from "../api/v1alpha1/reasons.ts";
 import { type Failure, httpStatusOf, type ProtocolReason } from "../api/v1alpha1/wire.ts";
-import type { Denial } from "../domain/reasons.ts";
 import type { Instant } from "../domain/time.ts";
-
-/** What a flow refuses with. `lockedUntil`: when a locked authenticator opens again; none: never. */
-export type Refusal = Denial & { readonly lockedUntil?: Instant };
+import type { Refusal } from "../flows/spend.ts";
 
 export type Told = {
   readonly reason: Reason | ProtocolReason;

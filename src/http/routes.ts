@@ -12,9 +12,10 @@ import {
   verifyBody,
 } from "../api/v1alpha1/wire.ts";
 import type { Instant } from "../domain/time.ts";
+import type { Refusal } from "../flows/spend.ts";
 import { type BodySchema, jsonReader, readBody, typeMistake } from "./body.ts";
 import { createRings, type Limits, type Rings } from "./limits.ts";
-import { type Refusal, refuse, refuseVerb, toldOf } from "./refusal.ts";
+import { refuse, refuseVerb, toldOf } from "./refusal.ts";
 
 export type RequestName = { readonly namespace: string; readonly name: string };
 

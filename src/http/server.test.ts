@@ -7,8 +7,8 @@ import { endpointReasons, refusalReasons } from "../api/v1alpha1/reasons.ts";
 import { authenticatorPath, failure, httpStatusOf, requestPath } from "../api/v1alpha1/wire.ts";
 import type { Reason } from "../domain/reasons.ts";
 import { instant, later } from "../domain/time.ts";
+import type { Refusal } from "../flows/spend.ts";
 import { type Limits, usualLimits } from "./limits.ts";
-import type { Refusal } from "./refusal.ts";
 import { createEndpoint, type Endpoint, type EndpointFlows } from "./server.ts";
 
 const now = instant(1_800_000_000_000);

@@ -39,15 +39,12 @@ const secretWords = [
   "secret",
   "seed",
   "uri",
-  "data",
-  "key",
+  "keys",
+  "privateKey",
   "authorization",
   "cookie",
 ];
-/** Those of `err` are for `told`: its `code` is Node's word, as ECONNREFUSED. */
-const secretPaths = ["", "*.", "*.*."].flatMap((under) =>
-  secretWords.filter((word) => under !== "*." || word !== "code").map((word) => `${under}${word}`),
-);
+const secretPaths = ["", "*.", "*.*."].flatMap((under) => secretWords.map((word) => `${under}${word}`));
 
 /**
  * An error by its class, first line, stack and causes. Nothing else of it: errors of HTTP clients carry whole answers,
@@ -60,7 +57,7 @@ function told(error: unknown, depth = 0): unknown {
   return {
     type: error.name,
     message: (error.message.split("\n", 1)[0] ?? "").slice(0, 500),
-    ...(typeof code === "string" || typeof code === "number" ? { code } : {}),
+    ...(typeof code === "string" || typeof code === "number" ? { errorCode: code } : {}),
     stack: frames.slice(0, 8).map((line) => line.trim()),
     ...(error.cause === undefined || depth > 3 ? {} : { cause: told(error.cause, depth + 1) }),
   };

@@ -1,0 +1,74 @@
+import { expect, test } from "vitest";
+import { helpText, readSettings, versionText } from "./settings.ts";
+
+test("without flags and environment each setting has its default", () => {
+  expect(readSettings([], {})).toEqual({
+    kubeconfig: "",
+    healthPort: 8081,
+    endpointPort: 8443,
+    bindAddress: "",
+    url: "https://verifier.elevate-system.svc",
+    clusterName: "kubernetes",
+    contact: "",
+    tlsCertFile: "",
+    tlsKeyFile: "",
+    logLevel: "info",
+    identity: "local",
+  });
+});
+
+test("a flag wins over the environment, the environment over the default", () => {
+  const env = { KUBE_ELEVATE_HEALTH_PORT: "9001", KUBE_ELEVATE_ENDPOINT_PORT: "9002", HOSTNAME: "verifier-1" };
+  expect(readSettings(["--health-port", "9003", "--contact=#ask = here"], env)).toMatchObject({
+    healthPort: 9003,
+    endpointPort: 9002,
+    contact: "#ask = here",
+    identity: "verifier-1",
+    logLevel: "info",
+  });
+});
+
+test.each<[readonly string[], { readonly [name: string]: string }, RegExp]>([
+  [["--health-prt", "1"], {}, /^unknown flag --health-prt$/],
+  [["--toString", "1"], {}, /^unknown flag --toString$/],
+  [["-h"], {}, /^unknown flag -h$/],
+  [["verifier"], {}, /^flags alone are taken here/],
+  [["--health-port"], {}, /^--health-port takes a value$/],
+  [["--health-port", "1", "--health-port=2"], {}, /^--health-port is given twice$/],
+  [["--health-port", "65536"], {}, /^--health-port takes a port from 0 to 65535/],
+  [["--health-port="], {}, /^--health-port takes a port/],
+  [[], { KUBE_ELEVATE_ENDPOINT_PORT: "0x10" }, /^KUBE_ELEVATE_ENDPOINT_PORT takes a port/],
+  [["--bind-address", "somewhere"], {}, /^--bind-address takes an IP address or localhost$/],
+  [["--url", "http://verifier"], {}, /^--url takes an https URL/],
+  [["--url", "https://user:pw@verifier"], {}, /^--url takes an https URL without user/],
+  [["--url", "https://verifier/?q"], {}, /^--url takes an https URL/],
+  [["--cluster-name", ""], {}, /^--cluster-name takes a name that is not empty$/],
+  [["--contact", "a\nb"], {}, /^--contact takes one line/],
+  [["--log-level", "loud"], {}, /^--log-level takes one of debug, info, warn, error$/],
+  [["--tls-cert-file", "/a.pem"], {}, /^--tls-cert-file and --tls-key-file go together$/],
+  [["--tls-key-file", "/a.pem"], {}, /^--tls-cert-file and --tls-key-file go together$/],
+  [[], { NODE_TLS_REJECT_UNAUTHORIZED: "0" }, /^NODE_TLS_REJECT_UNAUTHORIZED=0 is refused/],
+])("%j with %j is refused by its name", (argv, env, mistake) => {
+  expect(readSettings(argv, env)).toEqual({ mistake: expect.stringMatching(mistake) as unknown });
+});
+
+test("a bad value is not repeated: it may be a secret that slipped", () => {
+  expect(JSON.stringify(readSettings(["--health-port", "s3cret"], {}))).not.toContain("s3cret");
+  expect(JSON.stringify(readSettings(["--s3=cret"], {}))).not.toContain("cret");
+});
+
+test("slashes at the end of the URL are left out, a path of an ingress stays", () => {
+  expect(readSettings(["--url", "https://elevate.example.com/verifier//"], {})).toMatchObject({
+    url: "https://elevate.example.com/verifier",
+  });
+});
+
+test("the help names every flag with its variable and default", () => {
+  const settings = readSettings([], {});
+  const flags = helpText().match(/^ {2}--[a-z-]+/gm) ?? [];
+  expect(flags).toHaveLength(Object.keys(settings).length);
+  expect(helpText()).toMatch(
+    /--health-port +port of \/livez and \/readyz \(\$KUBE_ELEVATE_HEALTH_PORT, default 8081\)/,
+  );
+  expect(versionText()).toMatch(/^\d+\.\d+\.\d+$/);
+});
