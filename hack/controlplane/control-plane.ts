@@ -1,8 +1,10 @@
 import { rm } from "node:fs/promises";
-import type { Answer, Ask } from "./ask.ts";
+import { join } from "node:path";
+import type { Ask } from "./ask.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
 import { kubectlOf, type Run } from "./kubectl.ts";
 import { paths } from "./layout.ts";
+import type { Supervised } from "./supervise.ts";
 
 /** A real control plane on loopback. A user is known by the name that `kubeconfigs` has. */
 export interface ControlPlane {
@@ -13,13 +15,15 @@ export interface ControlPlane {
   /** A folder for the PATH, with kubectl and kubectl-elevate. */
   readonly bin: string;
   readonly kubeconfigs: Readonly<Record<string, string>>;
+  /** etcd, kube-apiserver and kube-controller-manager. */
+  readonly children: readonly Supervised[];
   readonly pids: { readonly etcd: number; readonly apiserver: number; readonly controllerManager: number };
   readonly auditLog: string;
   readonly tokenOf: (user: string) => string;
   /** Runs the real kubectl as this user; unless `check` is false, an exit code other than 0 rejects. */
   readonly run: Run;
   /** One HTTP request as this user, over a kept connection; rejects when there is no answer. */
-  ask(user: string, method: string, path: string, body?: unknown, contentType?: string): Promise<Answer>;
+  readonly ask: Ask;
   /** Gets a token of this ServiceAccount by TokenRequest. From then on it is a user, by its full user name. */
   accountKubeconfig(serviceAccount: string, namespace?: string): Promise<string>;
   /** Has `stop` end this too, while the API server is still there. */
@@ -40,7 +44,7 @@ interface Parts {
 /** What can be done with a control plane that answers. `know` makes a user of a token. */
 export function controlPlane(
   parts: Parts,
-): Omit<ControlPlane, "pids"> & { know(user: string, token: string): Promise<string> } {
+): Omit<ControlPlane, "pids" | "children"> & { know(user: string, token: string): Promise<string> } {
   const { dir, kubectl, server } = parts;
   const { caFile, auditLog, bin, kubeconfig } = paths(dir);
   const kubeconfigs: Record<string, string> = {};
@@ -68,7 +72,7 @@ export function controlPlane(
     await Promise.allSettled(ends.splice(0).map((end) => end()));
     parts.close();
     await parts.stop();
-    await Promise.all(["etcd.sock", "peer.sock"].map((name) => rm(`${dir}/${name}`, { force: true })));
+    await rm(join(dir, "sockets"), { recursive: true, force: true });
   };
   return {
     dir,

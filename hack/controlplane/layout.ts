@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { auditPolicy } from "./audit-policy.ts";
 import { writePlugin } from "./plugin.ts";
@@ -24,12 +24,12 @@ export function paths(dir: string): Paths {
   };
 }
 
-/** Removes what an earlier control plane left in `dir`, and writes what a new one reads. The folder is for its owner alone: there are tokens and keys in it. */
+/** Removes what an earlier control plane left in `dir`, and writes what a new one reads. Tokens and keys are readable by their owner alone. */
 export async function layOut(dir: string, tokens: string, kubectl: string): Promise<void> {
-  await Promise.all(own.map((name) => rm(join(dir, name), { recursive: true, force: true })));
-  await mkdir(dir, { recursive: true });
-  await chmod(dir, 0o700);
-  for (const folder of ["certs", "kubeconfigs", "logs"]) await mkdir(join(dir, folder));
+  await Promise.all([...own].map((name) => rm(join(dir, name), { recursive: true, force: true })));
+  for (const folder of ["certs", "kubeconfigs", "logs", "sockets"]) {
+    await mkdir(join(dir, folder), { recursive: true, mode: 0o700 });
+  }
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const secret = { mode: 0o600 } as const;
   await writeFile(join(dir, "serviceaccounts.key"), privateKey.export({ type: "sec1", format: "pem" }), secret);
@@ -38,17 +38,17 @@ export async function layOut(dir: string, tokens: string, kubectl: string): Prom
   await writePlugin(join(dir, "bin"), kubectl);
 }
 
-const own = [
+/** All names that a control plane takes in its folder. */
+export const own: ReadonlySet<string> = new Set([
   "audit-policy.json",
   "audit.log",
   "bin",
   "certs",
   "etcd",
-  "etcd.sock",
   "kubeconfigs",
   "kubectl-cache",
   "logs",
-  "peer.sock",
   "serviceaccounts.key",
+  "sockets",
   "tokens.csv",
-] as const;
+]);

@@ -47,7 +47,8 @@ export async function startControlPlane(options: Options): Promise<ControlPlane>
       managerFlags(dir, plane.kubeconfigs[manager.name] ?? ""),
     );
     await untilUsable(server.ask, admin, running, signal);
-    return { ...plane, pids: { etcd: etcd.pid, apiserver: apiserver.pid, controllerManager: controllerManager.pid } };
+    const pids = { etcd: etcd.pid, apiserver: apiserver.pid, controllerManager: controllerManager.pid };
+    return { ...plane, pids, children: running };
   } catch (error) {
     await stop();
     throw error;

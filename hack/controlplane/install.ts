@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import type { ControlPlane } from "./control-plane.ts";
+import { eventually } from "./eventually.ts";
+import { root } from "./plugin.ts";
+
+/**
+ * Installs kube-elevate as README says, and returns when its rules are in force: a kind is served up to two seconds after
+ * its CRD is Established, and a policy refuses up to a second after it is stored.
+ */
+export async function install(controlPlane: ControlPlane, signal?: AbortSignal): Promise<void> {
+  await controlPlane.run("admin", ["apply", "-k", join(root, "config/default")]);
+  await Promise.all(questions.map((question) => untilRefused(controlPlane, question, signal)));
+}
+
+/** Each breaks one rule of one policy, and is otherwise well-formed, so that the rule alone can refuse it. All are dry runs. */
+const questions: readonly Question[] = [
+  {
+    // Its requester is filled in by the policy that stamps; without that, the schema refuses it, in other words.
+    method: "POST",
+    path: "/apis/kube-elevate.dev/v1alpha1/namespaces/default/elevationrequests",
+    body: { ...ours("ElevationRequest", "ready"), spec: { policyName: "ready" } },
+  },
+  {
+    method: "POST",
+    path: "/apis/kube-elevate.dev/v1alpha1/elevationpolicies",
+    body: {
+      ...ours("ElevationPolicy", "ready"),
+      spec: {
+        roleRef: { kind: "ClusterRole", name: "cluster-admin" },
+        namespaceSelector: { matchLabels: { ready: "yes" } },
+        duration: { default: "1m", max: "1m" },
+        authentication: { methods: ["TOTP"] },
+      },
+    },
+  },
+  {
+    method: "POST",
+    path: "/apis/kube-elevate.dev/v1alpha1/authenticators",
+    body: {
+      ...ours("Authenticator", "ready.totp"),
+      spec: {
+        owner: { username: "ready" },
+        method: "TOTP",
+        codeChallenge: "A".repeat(43),
+        expirationTime: "2000-01-01T00:00:00Z",
+      },
+    },
+  },
+  {
+    method: "POST",
+    path: "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+    body: {
+      metadata: { name: "elevate:ready:00000000" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "kube-elevate-nothing" },
+    },
+  },
+  {
+    method: "PATCH",
+    path: "/api/v1/namespaces/elevate-system/configmaps/kube-elevate-trust",
+    body: { data: { ready: "yes" } },
+  },
+];
+
+interface Question {
+  readonly method: string;
+  readonly path: string;
+  readonly body: unknown;
+}
+
+async function untilRefused(
+  { ask }: ControlPlane,
+  { method, path, body }: Question,
+  signal?: AbortSignal,
+): Promise<void> {
+  const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+  let last = "";
+  const refused = async (): Promise<boolean> => {
+    const answer = await ask("admin", method, `${path}?dryRun=All`, body, type);
+    last = JSON.stringify(answer.body);
+    return last.includes("denied request: ") && !last.includes("failed to find resource");
+  };
+  await eventually(refused, 30, `a rule of kube-elevate refuses ${method} ${path}`, signal).catch((error: unknown) => {
+    throw new Error(`kube-elevate is not in force; the last answer was ${last}`, { cause: error });
+  });
+}
+
+function ours(kind: string, name: string): { apiVersion: string; kind: string; metadata: { name: string } } {
+  return { apiVersion: "kube-elevate.dev/v1alpha1", kind, metadata: { name } };
+}
