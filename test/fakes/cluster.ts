@@ -4,9 +4,10 @@ import type { ElevationPolicy } from "../../src/api/v1alpha1/elevation-policy.ts
 import type { ElevationRequest } from "../../src/api/v1alpha1/elevation-request.ts";
 import type { Meta } from "../../src/api/v1alpha1/meta.ts";
 import type { RoleBinding } from "../../src/domain/binding.ts";
-import { authenticatorPreimage } from "../../src/domain/challenge.ts";
-import type { Instant } from "../../src/domain/time.ts";
+import { authenticatorPreimage, sealPreimage } from "../../src/domain/challenge.ts";
+import { formatInstant, type Instant } from "../../src/domain/time.ts";
 import type { ControllerPorts, Outcome, Recorder, VerifierPorts } from "../../src/flows/ports.ts";
+import { totpOfAlice } from "./objects.ts";
 
 /** The API server's promises, for one kind: a version a write, a swap that holds only for the version seen. */
 function store<T extends { readonly metadata: Meta }>() {
@@ -64,6 +65,20 @@ function store<T extends { readonly metadata: Meta }>() {
   };
 }
 
+/** RFC 7386: null takes away, a list is replaced whole. */
+function merged<T>(target: T, patch: object): T {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as believing as the API server is of a status
+  return merge(target, patch) as T;
+}
+function merge(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
+  const fields = new Map<string, unknown>(Object.entries(target ?? {}));
+  for (const [key, value] of Object.entries(patch))
+    if (value === null) fields.delete(key);
+    else if (value !== undefined) fields.set(key, merge(fields.get(key), value));
+  return Object.fromEntries(fields);
+}
+
 const sha256 = (bytes: Uint8Array | string): Buffer => createHash("sha256").update(bytes).digest();
 const codeAt = (step: number): string => String(step % 1_000_000).padStart(6, "0");
 const stepAt = (now: Instant): number => Math.floor(now / 30_000);
@@ -89,8 +104,7 @@ export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: R
     next: async (seen, forMs) => requests.next(seen, forMs),
     async swapStatus(seen, patch) {
       if (seen.status?.endTime !== undefined) throw new Error("422: status of an ended request never changes");
-      const grant = { ...seen.status?.grant, ...patch.grant };
-      return requests.swap(seen, { ...seen, status: { ...seen.status, ...patch, ...(patch.grant && { grant }) } });
+      return requests.swap(seen, merged(seen, { status: patch }));
     },
   };
   const controller: ControllerPorts = {
@@ -126,7 +140,7 @@ export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: R
     requests: requestPorts,
     authenticators: {
       get: authenticators.get,
-      swapStatus: async (seen, patch) => authenticators.swap(seen, { ...seen, status: { ...seen.status, ...patch } }),
+      swapStatus: async (seen, patch) => authenticators.swap(seen, merged(seen, { status: patch })),
     },
     sealer,
     secrets: { opens: (challenge, codeVerifier) => challenge === sha256(codeVerifier).toString("base64url") },
@@ -138,6 +152,22 @@ export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: R
     cluster,
     digest: sha256,
     clock,
+  };
+  /** As the verifier leaves a request that was proven now. */
+  const prove = async (name: string): Promise<void> => {
+    const request = await requests.get(name);
+    const offer = request?.status?.offer;
+    if (request === undefined || offer === undefined) throw new Error(`${name} awaits no proof`);
+    const unsealed = {
+      method: "TOTP" as const,
+      authenticator: totpOfAlice.metadata.name,
+      authenticatorUID: totpOfAlice.metadata.uid,
+      verificationTime: formatInstant(world.now),
+      timeStep: stepAt(world.now),
+      keyID: "k1",
+    };
+    const seal = sealer.seal("k1", sealPreimage(sha256, request, offer, unsealed));
+    requests.put(merged(request, { status: { verification: { ...unsealed, seal } } }));
   };
   /** As enrollment leaves it. */
   const enroll = (authenticator: Authenticator): unknown => {
@@ -152,6 +182,7 @@ export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: R
     requests,
     bindings,
     enroll,
+    prove,
     codeNow: () => codeAt(stepAt(world.now)),
   };
 }

@@ -1,0 +1,104 @@
+// Whose turn it is. One key never runs twice at once; an ending comes before all else, and no grant starts while the
+// first try of one is under way. What this leaves to others: what to run, and when to ask for it.
+
+/** end: access that is overdue. bound: a key that has access, which may be about to end. grant: all others. */
+export type Rank = "end" | "bound" | "grant";
+
+/** Runs `run` after `ms`, unless the returned function is called before. */
+export type After = (ms: number, run: () => void) => () => void;
+
+type Options = {
+  /** Never rejects: its caller knows what to do about failures. */
+  readonly run: (id: string) => Promise<void>;
+  readonly after: After;
+  /** At once, in all; and of these, for grants: so that slow ones always leave room for endings. */
+  readonly atOnce: number;
+  readonly grantsAtOnce: number;
+};
+
+export type Queue = {
+  /** At the next turn; while it runs: once more, afterwards. */
+  add(id: string, rank: Rank): void;
+  /** Resolves when no ending waits or runs, so at the earliest after the first try of each. */
+  endings(): Promise<void>;
+  /** Starts nothing any more, and resolves when what runs is done. */
+  stop(): Promise<void>;
+};
+
+const patienceMs = 1_000; // of grants for an ending that hangs: one that cannot be unbound must not stop all others
+const ranks = ["end", "bound", "grant"] as const;
+const urgent = (a: Rank, b: Rank): Rank => (ranks.indexOf(a) < ranks.indexOf(b) ? a : b);
+
+export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queue {
+  const waiting = { end: new Set<string>(), bound: new Set<string>(), grant: new Set<string>() };
+  const running = new Map<string, Rank>();
+  const again = new Map<string, Rank>();
+  const holding = new Set<string>(); // endings that grants wait for
+  const onChange = new Set<() => void>();
+  let stopped = false;
+
+  const wait = (id: string, rank: Rank): void => {
+    const before = ranks.find((other) => waiting[other].delete(id)) ?? rank;
+    waiting[urgent(before, rank)].add(id);
+  };
+  const grantsRunning = (): number => [...running.values()].filter((rank) => rank === "grant").length;
+  const nextOf = (rank: Rank): string | undefined => {
+    if (stopped || running.size >= atOnce) return undefined;
+    if (rank === "grant" && (holding.size > 0 || grantsRunning() >= grantsAtOnce)) return undefined;
+    return waiting[rank].values().next().value;
+  };
+  const turn = (): void => {
+    for (const rank of ranks)
+      for (let id = nextOf(rank); id !== undefined; id = nextOf(rank)) {
+        waiting[rank].delete(id);
+        void runOne(id, rank);
+      }
+    for (const tell of onChange) tell();
+  };
+  const runOne = async (id: string, rank: Rank): Promise<void> => {
+    running.set(id, rank);
+    const release = rank === "end" ? hold(id) : undefined;
+    await run(id);
+    release?.();
+    running.delete(id);
+    const next = again.get(id);
+    again.delete(id);
+    if (next !== undefined) wait(id, next);
+    turn();
+  };
+  const hold = (id: string): (() => void) => {
+    holding.add(id);
+    const cancel = after(patienceMs, () => {
+      holding.delete(id);
+      turn();
+    });
+    return () => {
+      cancel();
+      holding.delete(id);
+    };
+  };
+  const until = async (done: () => boolean): Promise<void> => {
+    if (done()) return;
+    await new Promise<void>((resolve) => {
+      const tell = (): void => {
+        if (!done()) return;
+        onChange.delete(tell);
+        resolve();
+      };
+      onChange.add(tell);
+    });
+  };
+
+  return {
+    add(id, rank) {
+      if (running.has(id)) again.set(id, urgent(again.get(id) ?? rank, rank));
+      else wait(id, rank);
+      turn();
+    },
+    endings: async () => until(() => waiting.end.size === 0 && ![...running.values()].includes("end")),
+    stop: async () => {
+      stopped = true;
+      await until(() => running.size === 0);
+    },
+  };
+}

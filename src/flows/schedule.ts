@@ -1,0 +1,254 @@
+import { earlier, type Instant, later } from "../domain/time.ts";
+import { idOf, joinLists, type Listed } from "./listed.ts";
+import type { ControllerPorts, RequestKey, RequestWatch } from "./ports.ts";
+import { type After, createQueue, type Rank } from "./queue.ts";
+import { type Memory, reconcile } from "./reconcile.ts";
+
+// When is which request looked at: at a hint of the watch, at the instant that its last pass named, when a list of every
+// 5 s shows what is not known, and with backoff after a failure. It owns all timers and all memory of the controller.
+// It promises that what is overdue at the start ends before anything is granted, that a watch or a list that is frozen
+// delays no timer, and that one request that fails delays no other. What a pass does is left to reconcile.
+
+export type Log = {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+};
+
+type Options = {
+  readonly ports: ControllerPorts;
+  readonly watch: RequestWatch;
+  readonly log: Log;
+  readonly after: After;
+  /** From 0 to 1, for jitter. */
+  readonly random: () => number;
+};
+
+export type Schedule = {
+  /** Resolves when the first lists are done and all that was overdue in them has ended. */
+  start(): Promise<void>;
+  /** Nothing starts any more; resolves when the passes under way are done. */
+  stop(): Promise<void>;
+  /** For /readyz: undefined, or what is missing. From memory alone. */
+  readonly checks: { readonly [name in "lists" | "overdue"]: () => string | undefined };
+};
+
+type Entry = {
+  what: Listed["what"];
+  readonly memory: Memory;
+  listedEnd: Instant | undefined; // until the next live look
+  due: Instant | undefined;
+  cancel: () => void;
+  failures: number;
+  running: boolean;
+  hints: number;
+};
+
+const listEveryMs = 5_000;
+const listTimeoutMs = 10_000;
+const timerMaxMs = 3_600_000; // far below 2^31, from where on a timer fires at once; then it is armed anew
+const firstBackoffMs = 200;
+const grantBackoffMaxMs = 30_000;
+const endBackoffMaxMs = 3_000;
+const lateMs = 5_000;
+const staleMs = 60_000;
+
+export function createSchedule({ ports, watch, log, after, random }: Options): Schedule {
+  const { clock } = ports;
+  const entries = new Map<string, Entry>();
+  const onPass = new Set<() => void>();
+  let toldOf: ReadonlySet<string> = new Set(); // bindings that bear our label and are not ours to remove
+  let listedAt: Instant | undefined;
+  let listing = false;
+  let state: "ending what is overdue" | "granting" | "stopped" = "ending what is overdue";
+  let ready = false;
+  let cancelTick: (() => void) | undefined;
+
+  const endOf = ({ memory, listedEnd }: Entry): Instant | undefined =>
+    memory.endsAt === undefined || listedEnd === undefined
+      ? (memory.endsAt ?? listedEnd)
+      : earlier(memory.endsAt, listedEnd);
+  const overdue = (entry: Entry, byMs = 0): boolean => {
+    const end = endOf(entry);
+    return end !== undefined && later(end, byMs) <= clock();
+  };
+  /** An ending that failed goes on, but holds up nobody: grants wait for its first try alone. */
+  const rankOf = (entry: Entry): Rank =>
+    endOf(entry) === undefined ? "grant" : overdue(entry) && entry.failures === 0 ? "end" : "bound";
+
+  const queue = createQueue({ run: async (id) => pass(id), after, atOnce: 16, grantsAtOnce: 12 });
+  const enqueue = (id: string, entry: Entry): void => {
+    if (state === "granting" || (state !== "stopped" && overdue(entry))) queue.add(id, rankOf(entry));
+  };
+  const pass = async (id: string): Promise<void> => {
+    const entry = entries.get(id);
+    if (entry === undefined) return;
+    const { hints } = entry;
+    entry.cancel();
+    entry.running = true;
+    try {
+      const again = await lookAt(ports, entry, log);
+      entry.failures = 0;
+      entry.listedEnd = undefined;
+      if (again !== undefined) arm(id, entry, again);
+      else if (entry.hints === hints) entries.delete(id);
+    } catch (error) {
+      entry.failures++;
+      log.warn({ err: error, ...nameOf(entry), failures: entry.failures }, "a pass failed and is tried again");
+      arm(id, entry, later(clock(), backoffMs(entry)));
+    }
+    entry.running = false;
+    for (const tell of onPass) tell();
+  };
+  /** Never fires early, nor at once for what is far: it says that the time may have come, and asks the clock. */
+  const arm = (id: string, entry: Entry, due: Instant): void => {
+    entry.cancel();
+    if (state === "stopped") return;
+    entry.due = due;
+    entry.cancel = after(Math.min(Math.max(due - clock(), 0), timerMaxMs), () => {
+      if (clock() >= due) enqueue(id, entry);
+      else arm(id, entry, due);
+    });
+  };
+  const backoffMs = (entry: Entry): number => {
+    const maxMs = rankOf(entry) === "grant" ? grantBackoffMaxMs : endBackoffMaxMs;
+    return Math.min(maxMs, firstBackoffMs * 2 ** entry.failures) * (0.5 + random() / 2);
+  };
+
+  const known = (id: string, what: Entry["what"]): Entry => {
+    const entry = entries.get(id) ?? {
+      what,
+      memory: {},
+      listedEnd: undefined,
+      due: undefined,
+      cancel: () => undefined,
+      failures: 0,
+      running: false,
+      hints: 0,
+    };
+    entries.set(id, entry);
+    return entry;
+  };
+  const onHint = (key: RequestKey): void => {
+    const entry = known(idOf(key), key);
+    entry.what = key;
+    entry.hints++;
+    enqueue(idOf(key), entry);
+  };
+  /** True when both lists were answered. What is listed as it was last seen waits for its own timer. */
+  const list = async (): Promise<boolean> => {
+    listing = true;
+    const [bindings, open] = await Promise.all([
+      answered("managed bindings", ports.bindings.listManaged()),
+      answered("open requests", ports.requests.listOpen()),
+    ]);
+    listing = false;
+    const listed = joinLists(bindings, open);
+    tellOfOthers(listed);
+    for (const [id, { what, request }] of listed) {
+      if ("unaccounted" in what && !what.removable) continue;
+      const entry = known(id, what);
+      if (request !== undefined) entry.what = what; // a request knows its own UID best
+    }
+    for (const [id, entry] of entries) {
+      const found = listed.get(id);
+      const changed =
+        (bindings && found?.binding?.metadata.resourceVersion !== entry.memory.binding) ||
+        (open && found?.request?.metadata.resourceVersion !== entry.memory.request);
+      const missed = entry.due !== undefined && entry.due <= clock(); // this process slept, or its clock leapt
+      if (entry.running || entry.failures > 0 || (changed !== true && !missed)) continue;
+      entry.listedEnd = found?.endsAt;
+      enqueue(id, entry);
+    }
+    const both = bindings !== undefined && open !== undefined;
+    if (both) listedAt = clock();
+    return both;
+  };
+  const answered = async <T>(what: string, answer: Promise<T>): Promise<T | undefined> => {
+    let cancel: (() => void) | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      cancel = after(listTimeoutMs, () => reject(new Error(`no answer in ${String(listTimeoutMs)} ms`)));
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } catch (error) {
+      log.warn({ err: error, what }, "a list failed and is tried again");
+      return undefined;
+    } finally {
+      cancel?.();
+    }
+  };
+  const tellOfOthers = (listed: ReadonlyMap<string, Listed>): void => {
+    const others = [...listed].filter(([, { what }]) => "unaccounted" in what && !what.removable);
+    for (const [binding] of others)
+      if (!toldOf.has(binding)) log.warn({ binding }, "a binding bears our label and not our name: it is left alone");
+    toldOf = new Set(others.map(([id]) => id));
+  };
+  const tick = (): void => {
+    cancelTick = after(listEveryMs, () => {
+      tick();
+      if (!listing) void list();
+    });
+  };
+  const until = async (done: () => boolean): Promise<void> => {
+    if (done()) return;
+    await new Promise<void>((resolve) => {
+      const tell = (): void => {
+        if (!done()) return;
+        onPass.delete(tell);
+        resolve();
+      };
+      onPass.add(tell);
+    });
+  };
+
+  return {
+    async start() {
+      for (let failures = 0; !(await list()); failures++)
+        await new Promise<void>((resolve) => {
+          cancelTick = after(Math.min(endBackoffMaxMs, firstBackoffMs * 2 ** failures), resolve);
+        });
+      const overdueThen = [...entries].filter(([, entry]) => overdue(entry));
+      await queue.endings();
+      if (state === "stopped") return;
+      state = "granting";
+      tick();
+      for (const [id, entry] of entries) if (!entry.running && entry.failures === 0) enqueue(id, entry);
+      await watch.start(onHint).catch((error: unknown) => {
+        log.warn({ err: error }, "the watch failed: requests are found by the list alone");
+      });
+      await until(() => overdueThen.every(([id, entry]) => entries.get(id) !== entry || !overdue(entry)));
+      ready = true;
+    },
+    async stop() {
+      state = "stopped";
+      cancelTick?.();
+      for (const entry of entries.values()) entry.cancel();
+      await Promise.all([watch.stop(), queue.stop()]);
+    },
+    checks: {
+      lists: () => {
+        if (listedAt === undefined) return "the first lists are not done";
+        const age = clock() - listedAt;
+        return age > staleMs ? `no list was answered for ${String(Math.round(age / 1_000))} s` : undefined;
+      },
+      overdue: () => {
+        if (!ready) return "what is overdue is not yet ended";
+        const late = [...entries.values()].filter((entry) => overdue(entry, lateMs)).length;
+        return late > 0 ? `${String(late)} grants are overdue` : undefined;
+      },
+    },
+  };
+}
+
+async function lookAt(ports: ControllerPorts, { what, memory }: Entry, log: Log): Promise<Instant | undefined> {
+  if (!("unaccounted" in what)) return reconcile(ports, what, memory);
+  const { namespace, name } = what.unaccounted.metadata;
+  if ((await ports.bindings.remove(what.unaccounted)) === "won")
+    log.info({ namespace, binding: name }, "a binding that no request accounts for is removed");
+  return undefined;
+}
+
+const nameOf = ({ what }: Entry): { readonly namespace: string; readonly name: string } => {
+  const { namespace, name } = "unaccounted" in what ? what.unaccounted.metadata : what;
+  return { namespace, name };
+};

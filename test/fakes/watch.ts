@@ -1,0 +1,34 @@
+import type { ElevationRequest } from "../../src/api/v1alpha1/elevation-request.ts";
+import type { RequestKey, RequestWatch } from "../../src/flows/ports.ts";
+
+type Store = {
+  list(): Promise<readonly ElevationRequest[]>;
+  get(name: string): Promise<ElevationRequest | undefined>;
+  watch(watcher: (name: string) => void): () => void;
+};
+
+/** Tells of every change at once, or, frozen, of none, without an error. */
+export function fakeWatch(requests: Store): RequestWatch & { frozen: boolean } {
+  const known = new Map<string, RequestKey>();
+  let off = (): void => undefined;
+  const watch = {
+    frozen: false,
+    async start(onHint: (key: RequestKey) => void) {
+      const learn = ({ metadata: { namespace, name, uid } }: ElevationRequest): void => {
+        known.set(name, { namespace, name, uid });
+      };
+      const tell = async (name: string): Promise<void> => {
+        const found = await requests.get(name);
+        if (found !== undefined) learn(found);
+        const key = known.get(name);
+        if (key !== undefined && !watch.frozen) onHint(key);
+      };
+      off = requests.watch((name) => void tell(name));
+      for (const request of await requests.list()) await tell(request.metadata.name);
+    },
+    async stop() {
+      off();
+    },
+  };
+  return watch;
+}
