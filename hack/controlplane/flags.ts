@@ -4,13 +4,13 @@ import { join } from "node:path";
  * etcd listens on sockets in a folder for us alone: no ports to collide on, nothing for other users of this machine to reach,
  * and names relative to the working folder, for the path of a socket may have hardly more than 100 bytes.
  */
-export const etcdSocket = "unix://sockets/etcd";
+export const etcdSocket = "unix://etcd.sock";
 
 export function etcdFlags(): string[] {
   return [
-    "--data-dir=etcd",
+    "--data-dir=../etcd",
     `--listen-client-urls=${etcdSocket}`,
-    "--listen-peer-urls=unix://sockets/peers",
+    "--listen-peer-urls=unix://peer.sock",
     // Names in its list of members, which must look like this; nobody listens there, and nobody asks.
     "--advertise-client-urls=http://127.0.0.1:2379",
     "--initial-advertise-peer-urls=http://127.0.0.1:2380",

@@ -9,6 +9,8 @@ export interface Paths {
   readonly caFile: string;
   readonly auditLog: string;
   readonly bin: string;
+  /** The working folder of the servers. */
+  readonly sockets: string;
   readonly kubeconfig: (user: string) => string;
   log(process: string): string;
 }
@@ -19,6 +21,7 @@ export function paths(dir: string): Paths {
     caFile: join(dir, "certs", "apiserver.crt"),
     auditLog: join(dir, "audit.log"),
     bin: join(dir, "bin"),
+    sockets: join(dir, "sockets"),
     kubeconfig: (user) => join(dir, "kubeconfigs", `${user.replaceAll(/[^\w.-]/g, ".")}.kubeconfig`),
     log: (process) => join(dir, "logs", `${process}.log`),
   };

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { type Ask, asking } from "./ask.ts";
 import { type Binaries, findBinaries } from "./binaries.ts";
 import type { Log } from "./build.ts";
@@ -22,14 +23,20 @@ export interface Options {
 
 /** Starts etcd, kube-apiserver and kube-controller-manager, and returns when they do what tests rely on. */
 export async function startControlPlane(options: Options): Promise<ControlPlane> {
-  const { dir, signal } = options;
+  const dir = resolve(options.dir);
+  const { signal } = options;
   const binaries = await findBinaries(options.log ?? (() => undefined), signal);
   const users = [...people, ...(options.users ?? []), manager];
   const tokens = newTokens(users);
   await layOut(dir, tokenFile(users, tokens), binaries.kubectl);
   const running: Supervised[] = [];
   const start: Start = async (name, args) => {
-    const child = await supervise({ file: binaries[name], args, cwd: dir, logFile: paths(dir).log(name) });
+    const child = await supervise({
+      file: binaries[name],
+      args,
+      cwd: paths(dir).sockets,
+      logFile: paths(dir).log(name),
+    });
     running.push(child);
     return child;
   };
