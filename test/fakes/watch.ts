@@ -10,25 +10,24 @@ type Store = {
 /** Tells of every change at once, or, frozen, of none, without an error. */
 export function fakeWatch(requests: Store): RequestWatch & { frozen: boolean } {
   const known = new Map<string, RequestKey>();
-  let off = (): void => undefined;
+  let off: (() => void) | undefined;
   const watch = {
     frozen: false,
     async start(onHint: (key: RequestKey) => void) {
-      const learn = ({ metadata: { namespace, name, uid } }: ElevationRequest): void => {
-        known.set(name, { namespace, name, uid });
-      };
       const tell = async (name: string): Promise<void> => {
         const found = await requests.get(name);
-        if (found !== undefined) learn(found);
-        const key = known.get(name);
+        const key = found === undefined ? known.get(name) : keyOf(found);
+        if (key !== undefined) known.set(name, key);
         if (key !== undefined && !watch.frozen) onHint(key);
       };
       off = requests.watch((name) => void tell(name));
       for (const request of await requests.list()) await tell(request.metadata.name);
     },
     async stop() {
-      off();
+      off?.();
     },
   };
   return watch;
 }
+
+const keyOf = ({ metadata: { namespace, name, uid } }: ElevationRequest): RequestKey => ({ namespace, name, uid });
