@@ -1,0 +1,67 @@
+import type { NewBinding, RoleBinding } from "../domain/binding.ts";
+import type { Denial } from "../domain/reasons.ts";
+import type { Bindings } from "../flows/ports.ts";
+import { ApiError, isConflict, isNotFound } from "./api-error.ts";
+import type { KubeClient } from "./client.ts";
+import { at, rbac } from "./paths.ts";
+
+export function createBindings(client: KubeClient): Bindings {
+  const get: Bindings["get"] = async (namespace, name) => client.get(rbac("rolebindings", namespace), name);
+  return {
+    get,
+    async listManaged() {
+      const labelSelector = "app.kubernetes.io/managed-by=kube-elevate";
+      return (await client.list<RoleBinding>(rbac("rolebindings"), { labelSelector })).items;
+    },
+    async create(binding) {
+      try {
+        await client.create(rbac("rolebindings", binding.metadata.namespace), asManifest(binding));
+        return "won";
+      } catch (error) {
+        if (isConflict(error)) return "lost";
+        throw error;
+      }
+    },
+    async rehearse(binding) {
+      const dryRun = { query: { dryRun: "All" }, repeatable: true } as const;
+      try {
+        await client.create(rbac("rolebindings", binding.metadata.namespace), asManifest(binding), dryRun);
+        return undefined;
+      } catch (error) {
+        if (error instanceof ApiError) return refusalOf(error, binding);
+        throw error;
+      }
+    },
+    async remove({ metadata }) {
+      const { namespace, name, uid } = metadata;
+      const path = at(rbac("rolebindings", namespace), name);
+      const outcome = await client
+        .remove(path, { preconditions: { uid }, propagationPolicy: "Background" })
+        .then(() => "won" as const)
+        .catch((error: unknown) => {
+          if (isConflict(error) || isNotFound(error)) return "lost" as const;
+          throw error;
+        });
+      // RBAC honours a binding until it is gone, so an answer to DELETE is not yet an end
+      const left = await get(namespace, name);
+      if (left?.metadata.uid === uid) throw new Error(`rolebinding ${namespace}/${name} is still there`);
+      return outcome;
+    },
+  };
+}
+
+const asManifest = (binding: NewBinding): object => ({
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "RoleBinding",
+  ...binding,
+});
+
+/** What the API server says to the binding; undefined where that is no refusal. Throws where it could not judge. */
+function refusalOf(error: ApiError, { roleRef, metadata }: NewBinding): Denial | undefined {
+  if (error.reason === "AlreadyExists") return undefined; // comes after all that could refuse it
+  if (error.code === 401 || error.code === 408 || error.code === 429 || error.code >= 500) throw error;
+  if (!error.message.includes("attempting to grant")) return { reason: "BindingRefused", message: error.message };
+  const policy = metadata.annotations["kube-elevate.dev/policy"] ?? "";
+  const message = `the controller may not bind ${roleRef.kind} ${roleRef.name}; kubectl describe elevationpolicy ${policy} tells the commands that allow it`;
+  return { reason: "BindNotPermitted", message };
+}

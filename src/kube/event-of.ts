@@ -1,0 +1,59 @@
+import { refusalReasons } from "../api/v1alpha1/reasons.ts";
+import { bindingName } from "../domain/binding.ts";
+import type { Step } from "../domain/grant.ts";
+import type { Cause, Reason } from "../domain/reasons.ts";
+import { formatInstant } from "../domain/time.ts";
+import type { RequestKey } from "../flows/ports.ts";
+
+export type Told = {
+  readonly action: string;
+  readonly type: "Normal" | "Warning";
+  readonly reason: Reason;
+  readonly note: string;
+};
+
+/**
+ * What an Event says of a step. Nothing of `bind`: the reply to a create may be lost, and `activate`, which records it,
+ * is won by one replica in any case, so that one access is one Event.
+ */
+export function told(step: Step, about: RequestKey): Told | undefined {
+  const binding = `RoleBinding ${bindingName(about)}`;
+  switch (step.do) {
+    case "offer": {
+      const methods = step.terms.methods.map(({ method }) => method).join(" or ");
+      return telling("Offer", "AwaitingProof", `to be proven with ${methods} until ${formatInstant(step.deadline)}`);
+    }
+    case "promise":
+      return telling("Promise", "ProofAccepted", `access is due until ${formatInstant(step.expiration)}`);
+    case "activate":
+      return telling("Activate", "BindingCreated", `${binding} gives the access`);
+    case "unbind":
+      return telling("Unbind", step.cause.reason, withMessage(`${binding} is gone`, step.cause));
+    case "tellStalled":
+      return telling(
+        "Unbind",
+        "UnbindFailing",
+        withMessage(`${binding} cannot be removed and is tried again`, step.cause),
+      );
+    case "close":
+      return telling("Close", step.cause.reason, withMessage(step.phase, step.cause));
+    case "bind":
+    case "inspect":
+    case "wait":
+    case "rest":
+      return undefined;
+  }
+}
+
+const telling = (action: string, reason: Reason, note: string): Told => ({
+  action,
+  type: typeOf(reason),
+  reason,
+  note: note.slice(0, noteMax),
+});
+const noteMax = 1024;
+const withMessage = (text: string, { message }: Cause): string =>
+  message === undefined ? text : `${text}: ${message}`;
+
+const warnings: readonly Reason[] = [...refusalReasons, "BindingDrifted", "UnbindFailing"];
+const typeOf = (reason: Reason): Told["type"] => (warnings.includes(reason) ? "Warning" : "Normal");
