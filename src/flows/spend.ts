@@ -1,0 +1,64 @@
+import type { Authenticator, TotpState } from "../api/v1alpha1/authenticator.ts";
+import { authenticatorPreimage } from "../domain/challenge.ts";
+import { attemptTotp } from "../domain/proof.ts";
+import type { Denial } from "../domain/reasons.ts";
+import { formatInstant, type Instant } from "../domain/time.ts";
+import type { Patch, VerifierPorts } from "./ports.ts";
+
+export type Spent = { readonly timeStep: number; readonly by: Authenticator["metadata"] };
+/** `lockedUntil`: when a locked authenticator opens again; none: never. */
+export type Refusal = Denial & { readonly lockedUntil?: Instant };
+
+/**
+ * Spends one code of this user's: which step of which authenticator, or why not. A code is good once because its step is
+ * swapped in before anyone is told; a guess that loses the swap is judged again, after the winner. So guesses that come
+ * at once are counted one by one, and none is looked at after the one that locks.
+ */
+export async function spendCode(ports: VerifierPorts, username: string, code: string): Promise<Spent | Refusal> {
+  for (;;) {
+    const now = ports.clock();
+    const seen = await activeTotp(ports, username);
+    if (seen === undefined)
+      return {
+        reason: "AuthenticatorUnknown",
+        message: "you have no active TOTP authenticator: kubectl elevate enroll",
+      };
+    const { state } = seen;
+    const matches = (): number | undefined => ports.totp.matches(seen.authenticator, code, now);
+    const { next, denial, timeStep, lockedUntil } = attemptTotp(state, matches, now);
+    if (next !== state) {
+      const used = denial === undefined ? { lastUsedTime: formatInstant(now) } : {};
+      const patch = { totp: patchOf(next), ...used };
+      if ((await ports.authenticators.swapStatus(seen.authenticator, patch)) === "lost") continue;
+    }
+    if (denial !== undefined) return lockedUntil === undefined ? denial : { ...denial, lockedUntil };
+    if (timeStep !== undefined) return { timeStep, by: seen.authenticator.metadata };
+  }
+}
+
+/**
+ * This user's TOTP authenticator, where it is Active by the verifier's own seal: whoever can write a status cannot make
+ * an authenticator.
+ */
+export async function activeTotp(
+  { authenticators, sealer, cluster }: VerifierPorts,
+  username: string,
+): Promise<{ readonly authenticator: Authenticator; readonly state: TotpState } | undefined> {
+  const authenticator = await authenticators.get(totpNameOf(username));
+  const { phase, keyID = "", seal = "", totp } = authenticator?.status ?? {};
+  if (authenticator === undefined || phase !== "Active" || totp === undefined) return undefined;
+  const { method, owner, disabled } = authenticator.spec;
+  if (method !== "TOTP" || owner.username !== username || disabled === true) return undefined;
+  if (!sealer.holds(keyID, seal, authenticatorPreimage(cluster.uid, keyID, authenticator))) return undefined;
+  return { authenticator, state: totp };
+}
+
+/** A lock that is over has to be taken away: in a merge patch, what is left out stays. */
+const patchOf = ({ lastTimeStep, failures }: TotpState): Patch<TotpState> => ({
+  lastTimeStep,
+  failures: { ...failures, lockedUntilTime: failures.lockedUntilTime ?? null },
+});
+
+/** One name is one lock: hex(username) and the slot. */
+const totpNameOf = (username: string): string =>
+  `${[...new TextEncoder().encode(username)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}.totp`;
