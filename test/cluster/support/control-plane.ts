@@ -1,0 +1,82 @@
+import { afterAll, beforeAll } from "vitest";
+import type { ControlPlane } from "../../../hack/controlplane/control-plane.ts";
+import { install } from "../../../hack/controlplane/install.ts";
+import { startTemporaryControlPlane } from "../../../hack/controlplane/temporary.ts";
+import type { User } from "../../../hack/controlplane/users.ts";
+
+export { eventually } from "../../../hack/controlplane/eventually.ts";
+
+export interface Cluster {
+  /** There once the tests of the file run. */
+  readonly plane: ControlPlane;
+  /** Runs kubectl as this user and returns what it prints; rejects when it fails. */
+  readonly kubectl: (user: string, ...args: readonly string[]) => Promise<string>;
+  /** Runs kubectl as this user and returns what it complains of; rejects when it succeeds. */
+  readonly refused: (user: string, ...args: readonly string[]) => Promise<string>;
+  /** Applies these objects as this user. */
+  readonly apply: (user: string, ...objects: readonly object[]) => Promise<string>;
+  /** Whether the API server lets this user do this now, by asking it as this user. */
+  readonly can: (user: string, question: Attributes) => Promise<boolean>;
+}
+
+/** What a SelfSubjectAccessReview asks about. */
+export interface Attributes {
+  readonly verb: string;
+  readonly resource: string;
+  readonly group?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly subresource?: string;
+}
+
+interface Options {
+  /** People besides admin, alice, bob, sre, ivy and pat. */
+  readonly users?: readonly User[];
+  /** config/default is applied and in force; with "samples" config/samples too. By default "default". */
+  readonly installed?: "nothing" | "default" | "samples";
+}
+
+/** Gives a test file one control plane, started before its tests and gone after them. Call it once, at the top of the file. */
+export function useControlPlane({ users = [], installed = "default" }: Options = {}): Cluster {
+  let started: ControlPlane | undefined;
+  const plane = (): ControlPlane => {
+    if (started === undefined) throw new Error("the control plane is not there before the tests run");
+    return started;
+  };
+  beforeAll(async () => {
+    started = await startTemporaryControlPlane({ users, log: (line) => process.stderr.write(`${line}\n`) });
+    if (installed !== "nothing") await install(started);
+    if (installed === "samples") await started.run("admin", ["apply", "-k", "config/samples"]);
+  }, 600_000);
+  afterAll(async () => started?.stop());
+  return {
+    get plane() {
+      return plane();
+    },
+    kubectl: async (user, ...args) => (await plane().run(user, args)).stdout,
+    refused: async (user, ...args) => {
+      const { code, stdout, stderr } = await plane().run(user, args, { check: false });
+      if (code === 0) throw new Error(`kubectl ${args.join(" ")} as ${user} was not refused: ${stdout}`);
+      return stderr;
+    },
+    apply: async (user, ...items) => {
+      const input = JSON.stringify({ apiVersion: "v1", kind: "List", items });
+      return (await plane().run(user, ["apply", "-f", "-"], { input })).stdout;
+    },
+    can: (user, question) => isAllowed(plane(), user, question),
+  };
+}
+
+async function isAllowed({ ask }: ControlPlane, user: string, resourceAttributes: Attributes): Promise<boolean> {
+  const review = {
+    apiVersion: "authorization.k8s.io/v1",
+    kind: "SelfSubjectAccessReview",
+    spec: { resourceAttributes },
+  };
+  const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+  const { code, body } = await ask(user, "POST", path, review);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API server's own answer, looked at field by field
+  const { status } = body as { status?: { allowed?: unknown } };
+  if (code !== 201 || typeof status?.allowed !== "boolean") throw new Error(`no answer to a review: ${code}`);
+  return status.allowed;
+}
