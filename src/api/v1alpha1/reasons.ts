@@ -60,10 +60,14 @@ export const endpointReasons = [
 /** Told by condition Stalled; the phase stays. */
 export const troubleReasons = ["UnbindFailing"] as const;
 
+/** Told by a policy's condition Ready where it is True; where it is False a refusal says why. */
+export const policyReasons = ["BindPermitted"] as const;
+
 export type ProgressReason = (typeof progressReasons)[number];
 export type EndingReason = (typeof endingReasons)[number];
 export type RefusalReason = (typeof refusalReasons)[number];
 export type EndpointReason = (typeof endpointReasons)[number];
 export type TroubleReason = (typeof troubleReasons)[number];
+export type PolicyReason = (typeof policyReasons)[number];
 
 export type Reason = ProgressReason | EndingReason | RefusalReason | EndpointReason | TroubleReason;

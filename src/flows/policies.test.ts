@@ -1,0 +1,147 @@
+import { expect, test } from "vitest";
+import { policy } from "../../test/fakes/objects.ts";
+import { fakeTimers } from "../../test/fakes/timers.ts";
+import type { ElevationPolicy } from "../api/v1alpha1/elevation-policy.ts";
+import { parseInstant } from "../domain/time.ts";
+import { createPolicyConditions } from "./policies.ts";
+import type { Policies } from "./ports.ts";
+
+const start = parseInstant("2026-11-24T10:00:00Z");
+const ofRole = (name: string): ElevationPolicy => ({
+  ...policy,
+  spec: { ...policy.spec, roleRef: { kind: "Role", name } },
+});
+
+function play(of: ElevationPolicy = policy) {
+  const world = {
+    now: start,
+    policy: { ...of, metadata: { ...of.metadata, generation: 1, resourceVersion: "1" } } as ElevationPolicy,
+    places: [""] as readonly string[],
+    bindable: new Set<string>(),
+    writes: 0,
+    looks: 0,
+    broken: false,
+  };
+  const bump = (change: Partial<ElevationPolicy>): void => {
+    const resourceVersion = String(Number(world.policy.metadata.resourceVersion) + 1);
+    world.policy = { ...world.policy, ...change, metadata: { ...world.policy.metadata, resourceVersion } };
+  };
+  const policies: Policies = {
+    async list() {
+      if (world.broken) throw new Error("503");
+      return [world.policy];
+    },
+    async placesOf() {
+      world.looks++;
+      return world.places;
+    },
+    namespaces: async () =>
+      new Map([
+        ["shop", { env: "prod" }],
+        ["tests", {}],
+        ["kube-system", { env: "prod" }],
+      ]),
+    mayBind: async (_role, place) => world.bindable.has(place),
+    async swapStatus(seen, status) {
+      if (seen.metadata.resourceVersion !== world.policy.metadata.resourceVersion) return "lost";
+      world.writes++;
+      bump({ status });
+      return "won";
+    },
+  };
+  const timers = fakeTimers(world);
+  const lines: string[] = [];
+  const log = { info: () => undefined, warn: (_fields: object, message: string) => lines.push(message) };
+  const conditions = createPolicyConditions({ policies, clock: () => world.now, after: timers.after, log });
+  const ready = () => world.policy.status?.conditions?.find(({ type }) => type === "Ready");
+  return { world, timers, conditions, ready, lines, bump };
+}
+
+test("IA25: no role, no bind, both: each is told, with the commands that cure it, and it is Ready within 5 s", async () => {
+  const { world, timers, conditions, ready } = play();
+  world.places = [];
+  conditions.start();
+  await timers.advance(0);
+  expect(ready()).toMatchObject({
+    status: "False",
+    reason: "RoleNotFound",
+    message: "ClusterRole pod-debugger does not exist: make it, or name another role",
+    lastTransitionTime: "2026-11-24T10:00:00.000Z",
+    observedGeneration: 1,
+  });
+  world.places = [""];
+  await timers.advance(5_000);
+  expect(ready()).toMatchObject({ status: "False", reason: "BindNotPermitted" });
+  expect(ready()?.lastTransitionTime).toBe("2026-11-24T10:00:00.000Z");
+  expect(ready()?.message.split("\n")).toEqual([
+    "kubectl create clusterrole kube-elevate-bind-pod-debugger --verb=bind --resource=clusterroles.rbac.authorization.k8s.io --resource-name=pod-debugger",
+    "kubectl create clusterrolebinding kube-elevate-bind-pod-debugger --clusterrole=kube-elevate-bind-pod-debugger --serviceaccount=elevate-system:controller",
+  ]);
+  world.bindable.add("");
+  await timers.advance(5_000);
+  expect(ready()).toMatchObject({
+    status: "True",
+    reason: "BindPermitted",
+    message: "the controller may bind ClusterRole pod-debugger",
+    lastTransitionTime: "2026-11-24T10:00:10.000Z",
+  });
+});
+
+test("IA25: a Role is looked up where the policy is for, and the commands are for each such namespace", async () => {
+  const { world, timers, conditions, ready } = play(ofRole("db admin's"));
+  world.places = ["tests", "kube-system"];
+  conditions.start();
+  await timers.advance(0);
+  expect(ready()).toMatchObject({ reason: "RoleNotFound" });
+  world.places = ["tests", "kube-system", "shop"];
+  await timers.advance(5_000);
+  expect(ready()?.message.split("\n")).toEqual([
+    "kubectl create role 'kube-elevate-bind-db admin'\\''s' --namespace=shop --verb=bind --resource=roles.rbac.authorization.k8s.io --resource-name='db admin'\\''s'",
+    "kubectl create rolebinding 'kube-elevate-bind-db admin'\\''s' --namespace=shop --role='kube-elevate-bind-db admin'\\''s' --serviceaccount=elevate-system:controller",
+  ]);
+  world.bindable.add("shop");
+  await timers.advance(5_000);
+  expect(ready()).toMatchObject({
+    status: "True",
+    message: "the controller may bind Role db admin's in namespace shop",
+  });
+});
+
+test("what stays as it is is not written again, and a policy that is Ready is looked at every 30 s", async () => {
+  const { world, timers, conditions } = play();
+  world.bindable.add("");
+  conditions.start();
+  await timers.advance(6_000); // once more after its own write
+  expect([world.writes, world.looks]).toEqual([1, 2]);
+  await timers.advance(60_000);
+  expect([world.writes, world.looks]).toEqual([1, 4]);
+});
+
+test("a changed spec is looked at within 5 s; the condition of others is left as it is", async () => {
+  const { world, timers, conditions, ready, bump } = play();
+  world.bindable.add("");
+  conditions.start();
+  await timers.advance(6_000);
+  const said = { reason: "Unknown", message: "", lastTransitionTime: "" };
+  const other = { type: "PersistenceSafe" as const, status: "Unknown" as const, ...said };
+  bump({ status: { conditions: [other, ...(world.policy.status?.conditions ?? [])] } });
+  world.policy = { ...world.policy, metadata: { ...world.policy.metadata, generation: 2 } };
+  await timers.advance(5_000);
+  expect(ready()?.observedGeneration).toBe(2);
+  expect(world.policy.status?.conditions?.map(({ type }) => type)).toEqual(["PersistenceSafe", "Ready"]);
+});
+
+test("a failure is told to the log and tried again; after stop() nothing is asked", async () => {
+  const { world, timers, conditions, ready, lines } = play();
+  world.broken = true;
+  conditions.start();
+  await timers.advance(10_000);
+  expect(lines).toHaveLength(3);
+  world.broken = false;
+  await timers.advance(5_000);
+  expect(ready()).toBeDefined();
+  await conditions.stop();
+  const { looks } = world;
+  await timers.advance(60_000);
+  expect(world.looks).toBe(looks);
+});

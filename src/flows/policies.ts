@@ -1,0 +1,85 @@
+import type { ElevationPolicy } from "../api/v1alpha1/elevation-policy.ts";
+import { type Instant, later } from "../domain/time.ts";
+import { type Namespaces, readyOf, statusWith } from "./policy-ready.ts";
+import type { Policies } from "./ports.ts";
+import type { After } from "./queue.ts";
+import type { Log } from "./schedule.ts";
+
+// Tells whoever writes a policy whether its role can be granted, and the commands that make it so. It is told, not
+// enforced: whether a request is granted is judged live, by a rehearsal of its very binding.
+
+type Options = {
+  readonly policies: Policies;
+  readonly clock: () => Instant;
+  readonly after: After;
+  readonly log: Log;
+};
+
+export type PolicyConditions = { start(): void; stop(): Promise<void> };
+
+const everyMs = 5_000;
+const readyEveryMs = 30_000; // a cure is to be seen soon, and a harm in time
+
+/** Looks at each policy every 5 s; at one that is Ready, and as it was last seen, every 30 s. Every replica does. */
+export function createPolicyConditions({ policies, clock, after, log }: Options): PolicyConditions {
+  let seen: ReadonlyMap<string, Seen> = new Map();
+  let cancel: (() => void) | undefined;
+  let stopped = false;
+  let round = Promise.resolve();
+
+  const lookAtAll = async (): Promise<void> => {
+    const all = await policies.list();
+    seen = new Map(all.flatMap(({ metadata: { uid } }) => [[uid, seen.get(uid)] as const]).filter(isKnown));
+    const due = all.filter((policy) => isDue(seen.get(policy.metadata.uid), policy, clock()));
+    if (due.length === 0) return;
+    const namespaces = await policies.namespaces();
+    for (const policy of due) {
+      const { uid, name, resourceVersion } = policy.metadata;
+      try {
+        const ready = await tell(policies, policy, namespaces, clock());
+        const lookAgain = later(clock(), ready ? readyEveryMs : everyMs);
+        seen = new Map([...seen, [uid, { resourceVersion, lookAgain }]]);
+      } catch (error) {
+        log.warn({ err: error, policy: name }, "whether a policy works could not be told, and is asked again");
+      }
+    }
+  };
+  const turn = async (): Promise<void> => {
+    await lookAtAll().catch((error: unknown) => {
+      log.warn({ err: error }, "policies could not be listed, which is tried again");
+    });
+    if (!stopped) cancel = after(everyMs, next);
+  };
+  const next = (): void => {
+    round = turn();
+  };
+
+  return {
+    start: next,
+    async stop() {
+      stopped = true;
+      cancel?.();
+      await round;
+    },
+  };
+}
+
+type Seen = { readonly resourceVersion: string; readonly lookAgain: Instant };
+
+const isKnown = (entry: readonly [string, Seen | undefined]): entry is readonly [string, Seen] =>
+  entry[1] !== undefined;
+const isDue = (seen: Seen | undefined, { metadata }: ElevationPolicy, now: Instant): boolean =>
+  seen?.resourceVersion !== metadata.resourceVersion || seen.lookAgain <= now;
+
+/** Writes what has changed, and nothing else: an answer that stays the same costs no write. */
+async function tell(
+  policies: Policies,
+  policy: ElevationPolicy,
+  namespaces: Namespaces,
+  now: Instant,
+): Promise<boolean> {
+  const ready = await readyOf(policies, policy, namespaces);
+  const status = statusWith(policy, ready, now);
+  if (status !== undefined) await policies.swapStatus(policy, status); // lost: another replica, or a new version, is looked at next
+  return ready.holds;
+}

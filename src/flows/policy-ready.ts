@@ -1,0 +1,88 @@
+import type { ElevationPolicy, PolicyStatus } from "../api/v1alpha1/elevation-policy.ts";
+import type { RoleRef } from "../api/v1alpha1/meta.ts";
+import type { PolicyReason, RefusalReason } from "../api/v1alpha1/reasons.ts";
+import { selects } from "../domain/policy.ts";
+import { formatInstant, type Instant } from "../domain/time.ts";
+import type { Policies } from "./ports.ts";
+
+export type Namespaces = ReadonlyMap<string, { readonly [label: string]: string }>;
+export type Ready =
+  | { readonly holds: true; readonly reason: PolicyReason; readonly message: string }
+  | { readonly holds: false; readonly reason: RefusalReason; readonly message: string };
+
+type Asked = Pick<Policies, "placesOf" | "mayBind">;
+
+/** Whether the role of a policy is there, and the controller may bind it, wherever the policy is for. */
+export async function readyOf(
+  policies: Asked,
+  { spec: { roleRef, namespaceSelector } }: ElevationPolicy,
+  namespaces: Namespaces,
+): Promise<Ready> {
+  const { kind, name } = roleRef;
+  const everywhere = kind === "ClusterRole";
+  const isFor = (namespace: string): boolean =>
+    !/^(kube|elevate)-/.test(namespace) && selects(namespaceSelector, namespaces.get(namespace) ?? {});
+  const places = (await policies.placesOf(roleRef)).filter((place) => everywhere || isFor(place));
+  const where = everywhere ? "does not exist" : "exists in no namespace that this policy is for";
+  if (places.length === 0)
+    return { holds: false, reason: "RoleNotFound", message: `${kind} ${name} ${where}: make it, or name another role` };
+  const asked = await Promise.all(
+    places.map(async (place) => [place, await policies.mayBind(roleRef, place)] as const),
+  );
+  const refused = asked.flatMap(([place, allowed]) => (allowed ? [] : [place])).toSorted();
+  if (refused.length > 0) return { holds: false, reason: "BindNotPermitted", message: cure(roleRef, refused) };
+  const [first = ""] = places;
+  const there = everywhere
+    ? ""
+    : places.length === 1
+      ? ` in namespace ${first}`
+      : ` in ${String(places.length)} namespaces`;
+  return { holds: true, reason: "BindPermitted", message: `the controller may bind ${kind} ${name}${there}` };
+}
+
+/** The status to write, or undefined where it says so already. The condition of others stays. */
+export function statusWith(
+  { metadata: { generation }, status }: ElevationPolicy,
+  { holds, reason, message }: Ready,
+  now: Instant,
+): PolicyStatus | undefined {
+  const conditions = status?.conditions ?? [];
+  const before = conditions.find(({ type }) => type === "Ready");
+  const said = { status: holds ? ("True" as const) : ("False" as const), reason, message };
+  const same = before?.status === said.status && before.reason === reason && before.message === message;
+  if (same && before.observedGeneration === generation) return undefined;
+  const lastTransitionTime = before?.status === said.status ? before.lastTransitionTime : formatInstant(now);
+  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const ready = { type: "Ready" as const, ...said, lastTransitionTime, ...observed };
+  return { conditions: [...conditions.filter(({ type }) => type !== "Ready"), ready] };
+}
+
+const messageMax = 4_096; // of the CRD
+
+/** Commands to be run as they stand, two for each place: a shell takes the whole message. */
+function cure(role: RoleRef, places: readonly string[]): string {
+  const commands: string[] = [];
+  for (const [done, place] of places.entries()) {
+    const block = commandsFor(role, place).join("\n");
+    const rest = `# and the same in ${String(places.length - done)} more namespaces`;
+    if ([...commands, block, rest].join("\n").length > messageMax) return [...commands, rest].join("\n");
+    commands.push(block);
+  }
+  return commands.join("\n");
+}
+
+function commandsFor({ kind, name }: RoleRef, place: string): readonly string[] {
+  const bind = quoted(`kube-elevate-bind-${name}`);
+  const account = "--serviceaccount=elevate-system:controller";
+  const what = kind === "ClusterRole" ? "clusterrole" : "role";
+  const where = kind === "ClusterRole" ? "" : ` --namespace=${quoted(place)}`;
+  const resource = `--resource=${what}s.rbac.authorization.k8s.io --resource-name=${quoted(name)}`;
+  return [
+    `kubectl create ${what} ${bind}${where} --verb=bind ${resource}`,
+    `kubectl create ${what}binding ${bind}${where} --${what}=${bind} ${account}`,
+  ];
+}
+
+/** For a shell: a role may be named almost anything, and whoever reads this is an admin. */
+const quoted = (text: string): string =>
+  /^[A-Za-z0-9._:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
