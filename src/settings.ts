@@ -52,7 +52,7 @@ const table = {
   tlsCertFile: {
     env: "KUBE_ELEVATE_TLS_CERT_FILE",
     fallback: "",
-    what: "certificate chain (PEM) instead of the self-signed certificate",
+    what: "certificate and its CA (PEM) instead of the self-signed certificate; published as ca.crt",
     reader: path,
   },
   tlsKeyFile: { env: "KUBE_ELEVATE_TLS_KEY_FILE", fallback: "", what: "key (PEM) of that certificate", reader: path },
