@@ -6,9 +6,9 @@ import { join } from "node:path";
  */
 export const etcdSocket = "unix://etcd.sock";
 
-export function etcdFlags(): string[] {
+export function etcdFlags(dir: string): string[] {
   return [
-    "--data-dir=../etcd",
+    `--data-dir=${join(dir, "etcd")}`,
     `--listen-client-urls=${etcdSocket}`,
     "--listen-peer-urls=unix://peer.sock",
     // Names in its list of members, which must look like this; nobody listens there, and nobody asks.

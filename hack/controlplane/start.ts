@@ -45,7 +45,7 @@ export async function startControlPlane(options: Options): Promise<ControlPlane>
   };
   try {
     const admin = tokens.get("admin") ?? "";
-    const etcd = await start("etcd", etcdFlags());
+    const etcd = await start("etcd", etcdFlags(dir));
     const { apiserver, ...server } = await startApiServer(start, dir, admin, running, signal);
     const plane = controlPlane({ dir, kubectl: binaries.kubectl, ...server, stop });
     for (const [user, token] of tokens) await plane.know(user, token);
