@@ -34,6 +34,14 @@ export function apiErrorOf(code: number, text: string, retryAfter: string | unde
   });
 }
 
+/** No answer that can be read: the API server could not be reached, or did not speak in time. */
+export class Unanswered extends Error {
+  override readonly name = "Unanswered";
+}
+
+/** The API server is away or overloaded, whatever was asked of it: the same may go well in a moment. */
+export const isOutage = (error: unknown): boolean =>
+  error instanceof Unanswered || (error instanceof ApiError && (error.code === 429 || error.code >= 500));
 export const isConflict = (error: unknown): boolean => error instanceof ApiError && error.code === 409;
 export const isNotFound = (error: unknown): boolean =>
   error instanceof ApiError && error.code === 404 && error.reason === "NotFound"; // not a proxy's page

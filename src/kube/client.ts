@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dispatcher, request as send } from "undici";
 import { type Instant, instant } from "../domain/time.ts";
-import { ApiError, apiErrorOf, isNotFound } from "./api-error.ts";
+import { ApiError, apiErrorOf, isNotFound, Unanswered } from "./api-error.ts";
 import { at, isName } from "./paths.ts";
 import { attemptsMax, retryBudget, retryDelayMs } from "./retry.ts";
 import { serverClock } from "./server-clock.ts";
@@ -95,7 +95,7 @@ export function connect(options: ConnectOptions = {}): KubeClient {
       if (statusCode >= 200 && statusCode < 300) return { done: JSON.parse(text) };
       return { error: apiErrorOf(statusCode, text, textOf(headers["retry-after"])) };
     } catch (cause) {
-      return { error: new Error(`${call.method} ${call.path} was not answered`, { cause }) };
+      return { error: new Unanswered(`${call.method} ${call.path} was not answered`, { cause }) };
     }
   };
 
