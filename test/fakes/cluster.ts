@@ -181,6 +181,7 @@ export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: R
     world,
     requests,
     bindings,
+    authenticators,
     enroll,
     prove,
     codeNow: () => codeAt(stepAt(world.now)),
