@@ -2,12 +2,12 @@ import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterEach, expect, test } from "vitest";
-import { selfSigned } from "../../test/support/self-signed.ts";
 import { endpointReasons, refusalReasons } from "../api/v1alpha1/reasons.ts";
 import { authenticatorPath, failure, httpStatusOf, requestPath } from "../api/v1alpha1/wire.ts";
 import type { Reason } from "../domain/reasons.ts";
 import { instant, later } from "../domain/time.ts";
 import type { Refusal } from "../flows/spend.ts";
+import { selfSigned } from "../mfa/certificate.ts";
 import { type Limits, usualLimits } from "./limits.ts";
 import { createEndpoint, type Endpoint, type EndpointFlows } from "./server.ts";
 
@@ -27,7 +27,11 @@ const offer = {
   authorizedBy: "by a RoleBinding",
 } as const;
 
-const tls = await selfSigned();
+async function newCertificate(): Promise<{ readonly cert: string; readonly key: string }> {
+  const { certificate, key } = await selfSigned(["localhost", "127.0.0.1"], instant(Date.now()));
+  return { cert: certificate, key };
+}
+const tls = await newCertificate();
 const open: Endpoint[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((endpoint) => endpoint.close(0)));
@@ -483,7 +487,7 @@ test("a new certificate serves from the next connection on", async () => {
       socket.on("error", reject);
     });
   const before = await served();
-  endpoint.useCertificate(await selfSigned());
+  endpoint.useCertificate(await newCertificate());
   expect(await served()).not.toBe(before);
 });
 
