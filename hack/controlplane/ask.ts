@@ -21,7 +21,14 @@ export function asking(server: string, caFile: string): { readonly ask: Ask; rea
   let ca = "";
   const ask: Ask = async (token, method, path, body, contentType = "application/json") => {
     ca ||= await readFile(caFile, "utf8");
-    const headers = { authorization: `Bearer ${token}`, accept: "application/json", "content-type": contentType };
+    const payload = body === undefined ? "" : JSON.stringify(body);
+    const headers = {
+      authorization: `Bearer ${token}`,
+      accept: "application/json",
+      "content-type": contentType,
+      // Node adds none to a DELETE, whose body would then be read as the beginning of the next request.
+      "content-length": Buffer.byteLength(payload),
+    };
     return new Promise((resolve, reject) => {
       const sent = request(new URL(path, server), { method, agent, ca, headers, timeout: 30_000 }, (response) => {
         let text = "";
@@ -32,7 +39,7 @@ export function asking(server: string, caFile: string): { readonly ask: Ask; rea
       });
       sent.on("timeout", () => sent.destroy(new Error(`no answer to ${method} ${path} within 30 s`)));
       sent.on("error", reject);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
+      sent.end(payload);
     });
   };
   return { ask, close: () => agent.destroy() };

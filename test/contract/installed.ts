@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { ControlPlane } from "../../hack/controlplane/control-plane.ts";
 import { eventually } from "../../hack/controlplane/eventually.ts";
+import { install } from "../../hack/controlplane/install.ts";
 import { startControlPlane } from "../../hack/controlplane/start.ts";
 import type { User } from "../../hack/controlplane/users.ts";
 import { requestBody, requestsPath } from "./bodies.ts";
@@ -62,32 +63,15 @@ export async function emptyPlane(users: readonly User[] = []): Promise<Installed
 /** The same with config/default and config/samples, as shipped, once all of it bites. */
 export async function installedPlane(users: readonly User[] = []): Promise<Installed> {
   const installed = await emptyPlane(users);
-  await install(installed);
+  const { plane, post } = installed;
+  await install(plane);
+  await plane.run("admin", ["apply", "-k", "config/samples"]);
+  for (const account of accounts) await plane.accountKubeconfig(account);
+  const tooLong = requestBody("x", { duration: "2h" });
+  await eventually(
+    async () => (await post("bob", requestsPath("shop", "?dryRun=All"), tooLong)).message.includes("DurationTooLong"),
+    30,
+    "the rights of the samples and the limits of their policy are in force",
+  );
   return installed;
 }
-
-export async function install({ plane, call, post }: Installed): Promise<void> {
-  await plane.run("admin", ["apply", "-k", "config/default"]);
-  await eventually(() => samplesApply(plane), 30, "the CRDs answer");
-  for (const account of accounts) await plane.accountKubeconfig(account);
-  const trust = { metadata: { name: "kube-elevate-trust" }, data: { a: "b" } };
-  const asks = (spec: object): Promise<Reply> =>
-    post("bob", requestsPath("shop", "?dryRun=All"), requestBody("x", spec));
-  await eventually(() => says("UseNotPermitted", asks({ policyName: "other" })), 30, "policies bite");
-  await eventually(() => says("DurationTooLong", asks({ duration: "2h" })), 30, "limits bite");
-  await eventually(
-    () =>
-      says(
-        "WriteNotPermitted",
-        call("admin", "POST", "/api/v1/namespaces/elevate-system/configmaps?dryRun=All", trust),
-      ),
-    30,
-    "the policy on the trust objects bites",
-  );
-}
-
-/** The last line of policies is the first to be taken when CRDs and admission answer. */
-const samplesApply = async (plane: ControlPlane): Promise<boolean> =>
-  (await plane.run("admin", ["apply", "-k", "config/samples"], { check: false })).code === 0;
-
-const says = async (word: string, reply: Promise<Reply>): Promise<boolean> => (await reply).message.includes(word);

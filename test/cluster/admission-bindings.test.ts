@@ -1,0 +1,234 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { eventually } from "../../hack/controlplane/eventually.ts";
+import { at, bindingBody, bindingsPath, type Named, nameOfBinding } from "../contract/bodies.ts";
+import {
+  accountName,
+  applying,
+  type Installed,
+  installedPlane,
+  jsonPatching,
+  merging,
+  type Reply,
+} from "../contract/installed.ts";
+import { expectAccepted, expectRefusedBy, newJudge } from "../contract/judging.ts";
+import { landed, live } from "../contract/lives.ts";
+
+// Admission policies 5 and 9, which are about bindings: config/admission/{bindings,own-deletes}.yaml
+
+let installed: Installed;
+let request: Named;
+const judge = newJudge();
+const all = bindingsPath("shop");
+const path = (): string => bindingsPath("shop", `/${nameOfBinding(request)}`);
+const creates = (change: Parameters<typeof bindingBody>[1]): Promise<Reply> =>
+  installed.post("controller", `${all}?dryRun=All`, bindingBody(request, change));
+const deletes = (user: string, where: string, options: object = {}): Promise<Reply> =>
+  installed.call(user, "DELETE", where, { kind: "DeleteOptions", apiVersion: "v1", ...options });
+const metadataOf = (binding: object): object => z.object({ metadata: z.looseObject({}) }).parse(binding).metadata;
+const isGone = async (where: string): Promise<boolean> => (await installed.call("admin", "GET", where)).code === 404;
+const mayGetPods = async (user: string): Promise<boolean> =>
+  (await installed.plane.run(user, ["auth", "can-i", "get", "pods", "-n", "shop"], { check: false })).code === 0;
+const bob = { apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "bob" };
+
+beforeAll(async () => {
+  installed = await installedPlane([{ name: "nora", groups: [] }]);
+  request = await live(installed, "b1", "Granting");
+  const { run } = installed.plane;
+  await run("admin", ["create", "rolebinding", "nora", "-n", "shop", "--clusterrole=admin", "--user=nora"]);
+  await eventually(
+    async () =>
+      (await run("nora", ["auth", "can-i", "delete", "rolebindings", "-n", "shop"], { check: false })).code === 0,
+    10,
+    "nora is admin of shop",
+  );
+});
+afterAll(() => installed[Symbol.asyncDispose]());
+
+test("what looks like ours is created by the controller alone", async () => {
+  const { call, post } = installed;
+  const body = bindingBody(request);
+  const labelled = { name: "mine", labels: { "kube-elevate.dev/request-uid": "" } };
+  const cluster = { ...body, kind: "ClusterRoleBinding", metadata: { name: "elevate:x" } };
+  await judge.expectRefused("bindings", 1, "BindingRefused", {
+    admin: post("admin", all, body),
+    "nora, by an empty label": post("nora", all, bindingBody(request, { role: "view", metadata: labelled })),
+    "admin, by generateName": post("admin", all, { ...body, metadata: { generateName: "elevate:" } }),
+    "admin, by a PUT": call("admin", "PUT", path(), body),
+    "admin, by apply": call("admin", "PATCH", `${path()}?fieldManager=x`, body, applying),
+    "admin, a ClusterRoleBinding": post("admin", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", cluster),
+  });
+  await expectRefusedBy(403, "cannot create", { "the verifier": post("verifier", all, body) });
+  await expectRefusedBy(403, "attempting to grant", { "a role that nobody let it bind": creates({ role: "view" }) });
+});
+
+test("the controller creates none of another shape", async () => {
+  const { uid } = request;
+  const [owner] = z
+    .object({ ownerReferences: z.array(z.looseObject({})) })
+    .parse(metadataOf(bindingBody(request))).ownerReferences;
+  const label = { "app.kubernetes.io/managed-by": "kube-elevate" };
+  const formed = (metadata: object): Promise<Reply> => creates({ metadata });
+  await judge.expectRefused("bindings", 2, "BindingRefused", {
+    "another name": formed({ name: "mine" }),
+    "another uid in its name": formed({ name: "elevate:b1:00000000" }),
+    "the name of another request": formed({ name: `elevate:b2:${uid.slice(0, 8)}` }),
+    "no managed-by": formed({ labels: { "kube-elevate.dev/request-uid": uid } }),
+    "another uid in its label": formed({
+      labels: { ...label, "kube-elevate.dev/request-uid": `00000000${uid.slice(8)}` },
+    }),
+    "no owner": formed({ ownerReferences: undefined }),
+    "two owners": formed({ ownerReferences: [owner, { ...owner, uid: "x" }] }),
+    "an owner of another kind": formed({ ownerReferences: [{ ...owner, kind: "ElevationPolicy" }] }),
+    "an owner that controls": formed({ ownerReferences: [{ ...owner, controller: true }] }),
+    "a finalizer": formed({ finalizers: ["evil.example/x"] }),
+  });
+  const annotated = (changes: object): Promise<Reply> =>
+    formed({
+      annotations: {
+        ...z.object({ annotations: z.looseObject({}) }).parse(metadataOf(bindingBody(request))).annotations,
+        ...changes,
+      },
+    });
+  await judge.expectRefused("bindings", 3, "BindingRefused", {
+    "a system: subject": creates({ user: "system:anonymous" }),
+    "a Group": creates({ subjects: [{ ...bob, kind: "Group" }] }),
+    "two subjects": creates({ subjects: [bob, bob] }),
+    "no subject": creates({ subjects: [] }),
+    "another requester": annotated({ "kube-elevate.dev/requester": "bob" }),
+    "no policy": annotated({ "kube-elevate.dev/policy": undefined }),
+  });
+  const expires = (time: string): Promise<Reply> => annotated({ "kube-elevate.dev/expiration-time": time });
+  await judge.expectRefused("bindings", 5, "BindingRefused", {
+    "25h from now": expires(at(25 * 3_600)),
+    "no time": expires("soon"),
+    "no zone": expires(at(60).slice(0, -1)),
+    "an offset": expires(at(60).replace("Z", "+00:00")),
+  });
+  expect((await expires("2026-02-30T00:00:00Z")).code).toBe(422);
+  await expectAccepted({ "24h, computed within a second": expires(at(24 * 3_600)) });
+});
+
+test("neither roles nor namespaces of the cluster are ever bound", async () => {
+  const { as, post } = installed;
+  const asController = [`--as=${accountName("controller")}`, "--as-group=system:masters", "-n", "shop"];
+  await judge.expectRefused("bindings", 4, "BindingRefused", {
+    "kube-elevate-nothing": creates({ role: "kube-elevate-nothing" }),
+    "cluster-admin, with the right": as(
+      "admin",
+      asController,
+      "create",
+      bindingBody(request, { role: "cluster-admin" }),
+    ),
+  });
+  await judge.expectRefused("bindings", 6, "BindingRefused", {
+    "elevate-system": post("controller", bindingsPath("elevate-system", "?dryRun=All"), bindingBody(request)),
+  });
+});
+
+test("a binding that stands is changed by nobody", async () => {
+  const { call, merge, post } = installed;
+  landed(await post("controller", all, bindingBody(request)));
+  await eventually(() => mayGetPods("alice"), 5, "alice is allowed");
+  const longer = { annotations: { "kube-elevate.dev/expiration-time": at(90_000) } };
+  const applied = { ...bindingBody(request), metadata: { name: nameOfBinding(request) }, subjects: [bob] };
+  landed(await post("admin", all, { ...bindingBody(request, { user: "bob" }), metadata: { name: "plain" } }));
+  await judge.expectRefused("bindings", 1, "BindingRefused", {
+    "another subject": merge("admin", path(), { subjects: [bob] }),
+    "another subject, by strategic patch": call(
+      "admin",
+      "PATCH",
+      path(),
+      { subjects: [bob] },
+      merging.replace("merge", "strategic-merge"),
+    ),
+    "another subject, by apply": call("admin", "PATCH", `${path()}?fieldManager=x&force=true`, applied, applying),
+    "a label more": call(
+      "nora",
+      "PATCH",
+      path(),
+      [{ op: "add", path: "/metadata/labels/x", value: "y" }],
+      jsonPatching,
+    ),
+    "no labels": merge("nora", path(), { metadata: { labels: null } }),
+    "no owner": merge("nora", path(), { metadata: { ownerReferences: null } }),
+    "a finalizer": merge("admin", path(), { metadata: { finalizers: ["evil.example/x"] } }),
+    "a later end": merge("nora", path(), { metadata: longer }),
+    "our label on a plain one": merge("admin", bindingsPath("shop", "/plain"), {
+      metadata: { labels: { "kube-elevate.dev/request-uid": "x" } },
+    }),
+  });
+  await expectRefusedBy(403, "cannot patch", { "the controller": merge("controller", path(), { metadata: longer }) });
+});
+
+test("a binding is deleted in Background alone, and is gone at once", async () => {
+  const { call, plane, post } = installed;
+  const ours = `${all}?labelSelector=app.kubernetes.io/managed-by=kube-elevate`;
+  await judge.expectRefused("bindings", 7, "BindingRefused", {
+    "in Foreground": deletes("nora", path(), { propagationPolicy: "Foreground" }),
+    "in Foreground, the controller": deletes("controller", path(), { propagationPolicy: "Foreground" }),
+    "in Foreground, by the query": call("nora", "DELETE", `${path()}?propagationPolicy=Foreground`),
+    "as orphan": deletes("nora", path(), { propagationPolicy: "Orphan" }),
+    "as orphan, the old way": deletes("nora", path(), { orphanDependents: true }),
+    "all at once, as orphan": deletes("nora", ours, { propagationPolicy: "Orphan" }),
+  });
+  await expectRefusedBy(409, "", {
+    "of an earlier life": deletes("controller", path(), { preconditions: { uid: "x" } }),
+  });
+  await expectAccepted({ "the controller": await deletes("controller", path(), { propagationPolicy: "Background" }) });
+  expect(await isGone(path())).toBe(true);
+  await eventually(async () => !(await mayGetPods("alice")), 5, "alice is denied");
+  for (const options of [{}, { orphanDependents: false }]) {
+    landed(await post("controller", all, bindingBody(request)));
+    await expectAccepted({ "without a word on how": await deletes("nora", path(), options) });
+    expect(await isGone(path())).toBe(true);
+  }
+  landed(await post("controller", all, bindingBody(request)));
+  await plane.run("nora", ["delete", "rolebinding", nameOfBinding(request), "-n", "shop"]);
+  expect(await isGone(path())).toBe(true);
+});
+
+test("our accounts delete no binding but ours; the probe tells whether policy 5 is on; who is terminating may lose a finalizer", async () => {
+  const { merge, plane, post } = installed;
+  const plain = bindingsPath("shop", "/plain");
+  await judge.expectRefused("own-deletes", 1, "DeleteNotPermitted", {
+    "the controller": deletes("controller", plain),
+    "the sweeper": deletes("sweeper", plain),
+  });
+  const probe = {
+    ...bindingBody(request, { role: "kube-elevate-nothing", subjects: [] }),
+    metadata: { name: "elevate:probe:00000000" },
+  };
+  const probes = (): Promise<Reply> => post("controller", bindingsPath("elevate-system", "?dryRun=All"), probe);
+  await judge.expectRefused("bindings", 2, "BindingRefused", { "the probe": probes() });
+
+  await plane.run("admin", ["delete", "validatingadmissionpolicybinding", "kube-elevate-bindings"]);
+  await eventually(async () => (await probes()).code === 201, 10, "policy 5 is off");
+  landed(await post("admin", all, { ...bindingBody(request), metadata: { name: nameOfBinding(request) } }));
+  await expectAccepted({ "the sweeper, by name, a binding without labels": await deletes("sweeper", path()) });
+  landed(await post("admin", all, { ...bindingBody(request), metadata: { name: "elevate:x" } }));
+  await judge.expectRefused("own-deletes", 1, "DeleteNotPermitted", {
+    "a name of one part": deletes("sweeper", bindingsPath("shop", "/elevate:x")),
+  });
+  landed(await post("controller", all, bindingBody(request, { metadata: { finalizers: ["evil.example/x"] } })));
+
+  await plane.run("admin", ["apply", "-k", "config/admission"]);
+  await eventually(async () => (await probes()).code === 422, 10, "policy 5 is on");
+  await deletes("controller", path());
+  expect(await isGone(path())).toBe(false);
+  await judge.expectRefused("bindings", 1, "BindingRefused", {
+    "a later end while terminating": merge("admin", path(), {
+      metadata: { annotations: { "kube-elevate.dev/expiration-time": at(90_000) } },
+    }),
+    "a subject more with the finalizer off": merge("admin", path(), {
+      metadata: { finalizers: null },
+      subjects: [bob],
+    }),
+  });
+  await expectAccepted({ "the finalizer off": await merge("admin", path(), { metadata: { finalizers: null } }) });
+  expect(await isGone(path())).toBe(true);
+});
+
+test("every rule of these policies has refused something", () => {
+  judge.expectAllReached("bindings", "own-deletes");
+});
