@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ask } from "./ask.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
-import { kubectlOf, type Run } from "./kubectl.ts";
+import { environmentOf, kubectlOf, type Run } from "./kubectl.ts";
 import { paths } from "./layout.ts";
 import type { Supervised } from "./supervise.ts";
 
@@ -20,6 +20,8 @@ export interface ControlPlane {
   readonly pids: { readonly etcd: number; readonly apiserver: number; readonly controllerManager: number };
   readonly auditLog: string;
   readonly tokenOf: (user: string) => string;
+  /** The environment of this user's shell. */
+  envOf(user: string): NodeJS.ProcessEnv;
   /** Runs the real kubectl as this user; unless `check` is false, an exit code other than 0 rejects. */
   readonly run: Run;
   /** One HTTP request as this user, over a kept connection; rejects when there is no answer. */
@@ -50,7 +52,8 @@ export function controlPlane(
   const kubeconfigs: Record<string, string> = {};
   const tokens = new Map<string, string>();
   const ends: (() => Promise<void>)[] = [];
-  const run = kubectlOf({ kubectl, bin, dir, kubeconfigs });
+  const where = { kubectl, bin, dir, kubeconfigs };
+  const run = kubectlOf(where);
 
   const know = async (user: string, token: string): Promise<string> => {
     const path = kubeconfig(user);
@@ -83,6 +86,7 @@ export function controlPlane(
     kubeconfigs,
     auditLog,
     tokenOf,
+    envOf: (user) => environmentOf(where, user),
     run,
     ask: (user, ...rest) => parts.ask(tokenOf(user), ...rest),
     accountKubeconfig,

@@ -25,24 +25,28 @@ interface Where {
   readonly kubeconfigs: Readonly<Record<string, string>>;
 }
 
-/** Runs kubectl as a person would, by KUBECONFIG and PATH (plugins take no flags before their name), and without a file outside `dir`. */
-export function kubectlOf({ kubectl, bin, dir, kubeconfigs }: Where): Run {
+/** Runs kubectl as a person would. */
+export function kubectlOf(where: Where): Run {
   return async (user, args, options = {}) => {
-    const kubeconfig = kubeconfigs[user];
-    if (kubeconfig === undefined) throw new Error(`no user ${user} in this control plane`);
-    const env = {
-      ...process.env,
-      KUBECONFIG: kubeconfig,
-      KUBECACHEDIR: join(dir, "kubectl-cache"),
-      KUBERC: "off",
-      PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}`,
-      ...options.env,
-    };
-    const finished = await run(kubectl, args, env, options.input);
+    const finished = await run(where.kubectl, args, { ...environmentOf(where, user), ...options.env }, options.input);
     if (finished.code !== 0 && options.check !== false) {
       throw new Error(`kubectl ${args.join(" ")} as ${user} exited with ${finished.code}: ${finished.stderr.trim()}`);
     }
     return finished;
+  };
+}
+
+/** A person's shell: KUBECONFIG and PATH (plugins take no flags before their name), and no file outside `dir`. */
+export function environmentOf({ bin, dir, kubeconfigs }: Where, user: string): NodeJS.ProcessEnv {
+  const kubeconfig = kubeconfigs[user];
+  if (kubeconfig === undefined) throw new Error(`no user ${user} in this control plane`);
+  return {
+    ...process.env,
+    KUBECONFIG: kubeconfig,
+    KUBECACHEDIR: join(dir, "kubectl-cache"),
+    XDG_CACHE_HOME: join(dir, "cache", user),
+    KUBERC: "off",
+    PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}`,
   };
 }
 

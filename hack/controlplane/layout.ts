@@ -46,6 +46,7 @@ export const own: ReadonlySet<string> = new Set([
   "audit-policy.json",
   "audit.log",
   "bin",
+  "cache",
   "certs",
   "etcd",
   "kubeconfigs",
