@@ -21,7 +21,6 @@ export function provingGround(changed: Partial<ElevationPolicy["spec"]> = {}) {
     totp: { ...cluster.verifier.totp, matches: looked },
     attempts: { tell: (attempt) => attempts.push(attempt) },
   });
-  const keyOf = (name: string) => ({ namespace: "shop", name, uid: `uid-${name}` });
   const ask = (name: string, spec: Partial<ElevationRequest["spec"]> = {}): void => {
     cluster.requests.put({
       metadata: { ...meta, ...keyOf(name) },
@@ -49,6 +48,7 @@ export function provingGround(changed: Partial<ElevationPolicy["spec"]> = {}) {
   };
 }
 
+const keyOf = (name: string) => ({ namespace: "shop", name, uid: `uid-${name}` });
 export const wrongCode = { totp: { code: "000000" } };
 export const verifierOf = (name: string): string => `verifier of ${name}`;
 export const challengeOf = (codeVerifier: string): string =>
