@@ -80,7 +80,7 @@ export type Authenticators = {
   swapStatus(seen: Authenticator, patch: Patch<NonNullable<Authenticator["status"]>>): Promise<Outcome>;
 };
 
-/** mfa/seals.ts: the verifier alone holds a Sealer; controller and plugin check. */
+/** mfa/seals.ts: the verifier alone holds a Sealer; controller and plugin check. `holds` may throw: the key is not known yet. */
 export type SealChecker = { holds(keyID: string, seal: string, preimage: Uint8Array): boolean };
 export type Sealer = SealChecker & { readonly newestKeyID: string; seal(keyID: string, preimage: Uint8Array): string };
 

@@ -34,8 +34,10 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
     memory.request = world.request?.metadata.resourceVersion;
     memory.binding = world.binding?.metadata.resourceVersion;
     memory.endsAt = endOfAccess(world.request, world.binding !== undefined);
-    const seen = observe(ports, world, memory);
+    const seal = sealOf(ports, world.request);
+    const seen = observe(ports, world, memory, seal !== "broken");
     let step = decide(seen, ports.clock());
+    if (seal instanceof Error && !isEnding(step)) throw seal;
     if (step.do === "inspect") {
       const gates = await inspect(ports, world.request, world.binding !== undefined, step.scope);
       step = decide({ ...seen, gates }, ports.clock()); // the clock again: reading the gates took time
@@ -58,21 +60,35 @@ export function endOfAccess(request: ElevationRequest | undefined, bound: boolea
 }
 
 async function look({ requests, bindings }: ControllerPorts, key: RequestKey): Promise<World> {
-  const [found, binding] = await Promise.all([
-    requests.get(key.namespace, key.name),
-    bindings.get(key.namespace, bindingName(key)),
-  ]);
-  return { request: found?.metadata.uid === key.uid ? found : undefined, binding };
+  const read = async (): Promise<ElevationRequest | undefined> => {
+    const found = await requests.get(key.namespace, key.name);
+    return found?.metadata.uid === key.uid ? found : undefined;
+  };
+  const [request, binding] = await Promise.all([read(), bindings.get(key.namespace, bindingName(key))]);
+  const phase = request?.status?.phase;
+  // another replica may have promised and bound between the two reads: no record older than a binding condemns it
+  const older = binding !== undefined && phase !== "Granting" && phase !== "Active";
+  return { request: older ? await read() : request, binding };
 }
 
+/** An Error: its key is not known yet. That delays what needs a good proof, and no ending: a broken one ends as well. */
+function sealOf(ports: ControllerPorts, request: ElevationRequest | undefined): "good" | "broken" | Error {
+  const { offer, verification } = request?.status ?? {};
+  if (request === undefined || offer === undefined || verification === undefined) return "broken";
+  const { keyID, seal } = verification;
+  try {
+    return ports.seals.holds(keyID, seal, sealPreimage(ports.digest, request, offer, verification)) ? "good" : "broken";
+  } catch (error) {
+    return error instanceof Error ? error : new Error("a seal could not be checked", { cause: error });
+  }
+}
+
+const isEnding = ({ do: step }: Step): boolean =>
+  step === "unbind" || step === "tellStalled" || step === "close" || step === "rest";
+
 /** Joins record, seal and memory, and asks the world nothing more: an expiry waits for two reads alone. */
-function observe(ports: ControllerPorts, { request, binding }: World, memory: Memory): Observed {
-  const { phase, offer, verification, conditions } = request?.status ?? {};
-  const sealHolds =
-    request !== undefined &&
-    offer !== undefined &&
-    verification !== undefined &&
-    ports.seals.holds(verification.keyID, verification.seal, sealPreimage(ports.digest, request, offer, verification));
+function observe(ports: ControllerPorts, { request, binding }: World, memory: Memory, sealHolds: boolean): Observed {
+  const { phase, conditions } = request?.status ?? {};
   const told = conditions?.some(({ type, status }) => type === "Stalled" && status === "True") === true;
   const compared = compareBinding(binding, request);
   if (compared === "ours") memory.unboundFor = undefined; // what was unbound before is another story

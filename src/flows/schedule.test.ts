@@ -188,7 +188,7 @@ test("EX16: an ending that fails is tried again every few seconds, for ever", as
   await replica().start();
   await grant("fix");
   world.bindingsHeld = true;
-  await timers.advance(60 * minute);
+  await timers.advance(20 * minute);
   const stalled = (await requests.get("fix"))?.status;
   expect(stalled).toMatchObject({ phase: "Active", reason: "UnbindFailing" });
   world.bindingsHeld = false;

@@ -1,0 +1,83 @@
+import { expect, test } from "vitest";
+import { fakeCluster } from "../../test/fakes/cluster.ts";
+import { asked, meta, policy, totpOfAlice } from "../../test/fakes/objects.ts";
+import { later, parseInstant } from "../domain/time.ts";
+import type { ControllerPorts } from "./ports.ts";
+import { reconcile } from "./reconcile.ts";
+
+// What two replicas, and keys that are not known yet, may do to a pass; whole lives are told in test/scenarios.
+
+const start = parseInstant("2026-11-24T10:00:00Z");
+const key = { namespace: "shop", name: "fix", uid: meta.uid };
+
+async function proven() {
+  const told: string[] = [];
+  const cluster = fakeCluster(policy, start, { tell: ({ step }) => told.push(step.do) });
+  cluster.enroll(totpOfAlice);
+  cluster.requests.put({ metadata: { ...meta, ...key }, spec: asked });
+  await reconcile(cluster.controller, key, {});
+  await cluster.prove("fix");
+  const status = async () => (await cluster.requests.get("fix"))?.status;
+  return { ...cluster, told, status };
+}
+
+test("no record that is older than a binding condemns it", async () => {
+  const { controller, status, told } = await proven();
+  const pending = await controller.requests.get("shop", "fix");
+  let asks = 0;
+  const slow: ControllerPorts = {
+    ...controller,
+    requests: {
+      ...controller.requests,
+      async get(namespace, name) {
+        if (asks++ > 0) return controller.requests.get(namespace, name);
+        return pending; // read before the other replica promised, bound and activated; the binding is read after it
+      },
+    },
+    bindings: {
+      ...controller.bindings,
+      async get(namespace, name) {
+        if (asks < 2) await reconcile(controller, key, {});
+        return controller.bindings.get(namespace, name);
+      },
+    },
+  };
+  await reconcile(slow, key, {});
+  expect(await status()).toMatchObject({ phase: "Active" });
+  expect(told).toEqual(["offer", "promise", "bind", "activate"]);
+});
+
+const unknownKey = (ports: ControllerPorts): ControllerPorts => ({
+  ...ports,
+  seals: {
+    holds() {
+      throw new Error("seal key k2 is not known yet");
+    },
+  },
+});
+
+test("a proof whose key is not known yet is neither granted nor denied", async () => {
+  const { controller, status } = await proven();
+  await expect(reconcile(unknownKey(controller), key, {})).rejects.toThrow("not known yet");
+  expect(await status()).toMatchObject({ phase: "Pending" });
+  await reconcile(controller, key, {});
+  expect(await status()).toMatchObject({ phase: "Active" });
+});
+
+test("no ending waits for a key: what is overdue ends, and what was revoked", async () => {
+  const expired = await proven();
+  await reconcile(expired.controller, key, {});
+  await expect(reconcile(unknownKey(expired.controller), key, {})).rejects.toThrow("not known yet");
+  expired.world.now = later(start, 15 * 60_000);
+  await reconcile(unknownKey(expired.controller), key, {});
+  expect(await expired.status()).toMatchObject({ phase: "Expired", reason: "Expired" });
+
+  const revoked = await proven();
+  await reconcile(revoked.controller, key, {});
+  const request = await revoked.requests.get("fix");
+  if (request === undefined) throw new Error("fix is gone");
+  revoked.requests.put({ ...request, spec: { ...request.spec, termination: { by: "sre" } } });
+  await reconcile(unknownKey(revoked.controller), key, {});
+  expect(await revoked.status()).toMatchObject({ phase: "Revoked", reason: "Revoked" });
+  expect(await revoked.bindings.list()).toEqual([]);
+});

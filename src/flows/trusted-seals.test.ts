@@ -1,0 +1,73 @@
+import { expect, test } from "vitest";
+import { fakeTimers, settle } from "../../test/fakes/timers.ts";
+import { instant } from "../domain/time.ts";
+import { createTrustedSeals } from "./trusted-seals.ts";
+
+/** A seal is good when it is the text of its key. */
+function play() {
+  const world = { now: instant(0), data: { "seal-key.a": "A" } as { [key: string]: string }, reads: 0, broken: false };
+  const timers = fakeTimers(world);
+  const seals = createTrustedSeals({
+    async read() {
+      world.reads++;
+      const { data } = world;
+      await settle();
+      if (world.broken) throw new Error("503");
+      return { data, resourceVersion: "1" };
+    },
+    checkerOf: (keys) => ({ holds: (keyID, seal) => keys.get(keyID) === seal }),
+    after: timers.after,
+    log: { info: () => undefined, warn: () => undefined },
+  });
+  const holds = (keyID: string, seal: string) => seals.holds(keyID, seal, new Uint8Array());
+  return { world, timers, seals, holds };
+}
+
+test("a seal is checked by the key that its record names", async () => {
+  const { seals, holds, timers } = play();
+  expect(seals.check()).toBe("configmap kube-elevate-trust is not read yet");
+  seals.start();
+  await timers.advance(0);
+  expect(seals.check()).toBeUndefined();
+  expect([holds("a", "A"), holds("a", "B")]).toEqual([true, false]);
+});
+
+test("a key is unknown only by a reading that began after it was asked for", async () => {
+  const { seals, holds, timers, world } = play();
+  seals.start(); // its reading began before
+  expect(() => holds("b", "B")).toThrow("seal key b is not known yet");
+  world.data = { ...world.data, "seal-key.b": "B" };
+  expect(() => holds("c", "C")).toThrow("seal key c is not known yet");
+  await timers.advance(0);
+  expect([holds("b", "B"), holds("c", "C")]).toEqual([true, false]);
+});
+
+test("while nothing can be read, what is known stays known, and what is not is neither good nor broken", async () => {
+  const { seals, holds, timers, world } = play();
+  seals.start();
+  await timers.advance(0);
+  world.broken = true;
+  await timers.advance(20_000);
+  expect(holds("a", "A")).toBe(true);
+  expect(() => holds("b", "B")).toThrow("not known yet");
+  await timers.advance(20_000);
+  expect(() => holds("b", "B")).toThrow("not known yet");
+  world.broken = false;
+  await timers.advance(5_000);
+  expect(holds("b", "B")).toBe(false);
+});
+
+test("a key that is taken away holds nothing within 5 s; after stop() nothing is read", async () => {
+  const { seals, holds, timers, world } = play();
+  seals.start();
+  await timers.advance(0);
+  world.data = {};
+  await timers.advance(5_000);
+  expect(() => holds("a", "A")).toThrow("not known yet");
+  await timers.advance(0);
+  expect(holds("a", "A")).toBe(false);
+  seals.stop();
+  const { reads } = world;
+  await timers.advance(60_000);
+  expect(world.reads).toBe(reads);
+});
