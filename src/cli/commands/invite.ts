@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { apiVersion } from "../../api/v1alpha1/meta.ts";
+import { formatInstant, instant, later, parseDurationMs, parseInstant } from "../../domain/time.ts";
+import { denied, type ExitCode, exitCodes, Failure, KubectlFailure } from "../errors.ts";
+import { stateOf } from "../factor.ts";
+import { wordOf } from "../refusals.ts";
+import { authenticatorName, clockTime, inQuotes } from "../words.ts";
+import { command, type Scene, sceneOf, type World } from "../world.ts";
+
+export type InviteOptions = { readonly validFor: string };
+
+/**
+ * Opens a first enrollment for somebody else. The ticket is all that it takes to enroll as them: it goes to stdout, once,
+ * alone, and is in no object; what is stored is its hash.
+ */
+export async function invite(world: World, username: string, { validFor }: InviteOptions): Promise<ExitCode> {
+  const { cluster, talk, clock, randomBytes, zone } = world;
+  const validMs = parseDurationMs(validFor);
+  if (validMs === undefined || validMs === 0)
+    throw new Failure("--valid-for takes a duration as in 24h or 30m", { exitCode: exitCodes.usage });
+  const scene = await sceneOf(world);
+  const ticket = Buffer.from(randomBytes(32)).toString("base64url");
+  const name = authenticatorName(username, "totp");
+  const until = later(instant(Math.floor(clock() / 1000) * 1000), validMs);
+  const spec = {
+    owner: { username },
+    method: "TOTP",
+    codeChallenge: createHash("sha256").update(ticket).digest("base64url"),
+    invitedBy: scene.me.username,
+    expirationTime: formatInstant(until),
+  };
+  try {
+    await cluster.create({ apiVersion, kind: "Authenticator", metadata: { name }, spec });
+  } catch (error) {
+    throw await whyNot(world, scene, username, error);
+  }
+  talk.say(
+    `Invited ${username} to set up TOTP on ${scene.clusterName}, until ${clockTime(until, zone)} (${validFor}).`,
+  );
+  talk.say("Hand over the ticket below, to nobody else and not by way of this cluster: it is all that it takes, once.");
+  talk.say(`They run: ${command(world, "enroll totp")}`);
+  talk.say(`authenticator.kube-elevate.dev/${name} created`);
+  talk.result(ticket);
+  return exitCodes.done;
+}
+
+async function whyNot(world: World, { clusterName }: Scene, username: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof KubectlFailure)) return error;
+  const refused = wordOf(error.message);
+  if (refused !== undefined) return denied(refused.reason, refused.message);
+  if (error.status !== "AlreadyExists") return error;
+  const name = authenticatorName(username, "totp");
+  const found = await world.cluster.authenticator(name);
+  const remove = `    kubectl delete authenticator ${name}`;
+  const anew = `    ${command(world, `invite ${inQuotes(username)}`)}`;
+  const disable = `    kubectl patch authenticator ${name} --type=merge -p '{"spec":{"disabled":true}}'`;
+  switch (stateOf(found)) {
+    case "none":
+      return new Failure(`${username} had an authenticator a moment ago. Try again:\n${anew}`);
+    case "invited": {
+      const until = clockTime(parseInstant(found?.spec.expirationTime), world.zone);
+      return new Failure(
+        `${username} is invited on ${clusterName} already, until ${until}. A ticket is shown once; for another one:\n${remove}\n${anew}`,
+      );
+    }
+    case "usable":
+      return new Failure(
+        `${username} has TOTP on ${clusterName} already. Where it is lost, end it and invite anew:\n${disable}\n${remove}\n${anew}`,
+      );
+    case "disabled":
+      return new Failure(
+        `${username} has a disabled authenticator on ${clusterName}. Invite anew:\n${remove}\n${anew}`,
+      );
+  }
+}

@@ -1,0 +1,111 @@
+import type { ElevationRequest } from "../../api/v1alpha1/elevation-request.ts";
+import { parseInstant } from "../../domain/time.ts";
+import { ended, type Told } from "../endings.ts";
+import { denied, type ExitCode, exitCodes, Failure } from "../errors.ts";
+import { needsFactor } from "../factor.ts";
+import { type Asked, interruptible, proveByCode, summary, tellGrant } from "../proving.ts";
+import { type Output, printRequest } from "../results.ts";
+import { newSecret, type Secret } from "../verifier.ts";
+import { clockTime, roughly } from "../words.ts";
+import { command, endpointOf, type Scene, sceneOf, type World } from "../world.ts";
+
+export type ProveOptions = { readonly codeStdin: boolean; readonly output: Output | undefined };
+
+/**
+ * Proves a request that no terminal has claimed, as one made by kubectl apply. Whoever wrote it may be somebody else with
+ * the same credentials: so it is shown whole, and claimed only when a code has been typed under what was shown.
+ */
+export async function prove(world: World, name: string, { codeStdin, output }: ProveOptions): Promise<ExitCode> {
+  const scene = await sceneOf(world);
+  const named = { namespace: scene.here.namespace, name };
+  const seen = await world.cluster.request(named);
+  if (seen === undefined) throw new Failure(`no request ${name} in namespace ${named.namespace}`);
+  const again = command(world, `request ${seen.spec.policyName}`);
+  const told: Told = { zone: world.zone, contact: scene.contact, again };
+  if (checkMine(world, scene, seen, told) === "active") {
+    await printRequest(world, named, "active", output);
+    return exitCodes.done;
+  }
+  const asked = await offeredTo(world, scene, seen, told);
+  const lacking = await lackingFor(world, scene, asked);
+  if (lacking !== undefined) throw lacking;
+  await asked.endpoint.reach(); // claiming it and then not reaching the verifier would waste it
+  show(world, asked);
+  await interruptible(name, told, async () => {
+    const answer = await proveByCode(world, asked, codeStdin, async () => claimed(world, asked));
+    await world.mine.add({ server: scene.here.server, username: scene.me.username }, named);
+    await tellGrant(world, asked, answer);
+  });
+  await printRequest(world, named, "active", output);
+  return exitCodes.done;
+}
+
+function checkMine({ talk, zone }: World, { me }: Scene, seen: ElevationRequest, told: Told): "active" | "open" {
+  const { metadata, spec, status } = seen;
+  if (spec.requester.username !== me.username)
+    throw denied(
+      "RequesterMismatch",
+      `${metadata.name} was asked for by ${spec.requester.username}, who alone can prove it`,
+    );
+  if (status?.phase === "Active") {
+    talk.say(`Active already, until ${clockTime(parseInstant(status.grant?.expirationTime), zone)}: nothing to prove.`);
+    return "active";
+  }
+  if (status?.endTime !== undefined) throw ended(seen, told);
+  if (spec.codeChallenge !== undefined)
+    throw denied(
+      "CallerUnknown",
+      `${metadata.name} is claimed already: the terminal that did so can prove it, no other.\n  Ask again: ${told.again}`,
+    );
+  return "open";
+}
+
+const roundsMax = 20;
+
+/** The controller offers within a moment; a request that was just applied is looked at until then. */
+async function offeredTo(world: World, scene: Scene, seen: ElevationRequest, told: Told): Promise<Asked> {
+  const { metadata } = seen;
+  let request = seen;
+  for (let round = 0; request.status?.offer === undefined; round += 1) {
+    if (request.status?.endTime !== undefined) throw ended(request, told);
+    if (round === roundsMax)
+      throw new Failure(`nothing is offered for ${metadata.name} yet: does the controller run? Tell ${told.contact}`, {
+        reason: "NotReady",
+        exitCode: exitCodes.pending,
+      });
+    await world.pause(500);
+    const next = await world.cluster.request({ namespace: metadata.namespace, name: metadata.name });
+    if (next?.metadata.uid !== metadata.uid) throw denied("RequestEnded", `${metadata.name} is gone`);
+    request = next;
+  }
+  const { offer } = request.status;
+  return { request, offer, endpoint: endpointOf(world, scene.trust), told };
+}
+
+async function lackingFor(world: World, scene: Scene, { request, offer }: Asked): Promise<Failure | undefined> {
+  const methods = offer.methods.map(({ method }) => method);
+  return needsFactor(world, scene, { policyName: request.spec.policyName, methods });
+}
+
+function show({ talk, clock }: World, { request, offer }: Asked): void {
+  const { metadata, spec } = request;
+  const age = roughly(clock() - parseInstant(metadata.creationTimestamp));
+  talk.say(`${metadata.name} was not made by this terminal, but ${age} ago by somebody with your credentials.`);
+  talk.say("Type a code only if it was you.");
+  talk.say(summary(request, offer, "It asks for"));
+  if (spec.justification !== undefined) talk.say(`Why          ${spec.justification}`);
+}
+
+async function claimed(world: World, { request, told }: Asked): Promise<Secret> {
+  const secret = newSecret(world);
+  await world.cluster.claim(request, secret.codeChallenge).catch(async (error: unknown) => {
+    const { metadata } = request;
+    const now = await world.cluster.request({ namespace: metadata.namespace, name: metadata.name });
+    if (now?.spec.codeChallenge === undefined) throw error;
+    throw denied(
+      "CallerUnknown",
+      `${metadata.name} was claimed by another terminal meanwhile.\n  Ask again: ${told.again}`,
+    );
+  });
+  return secret;
+}

@@ -1,0 +1,187 @@
+import type { ElevationRequest } from "../../api/v1alpha1/elevation-request.ts";
+import { apiVersion } from "../../api/v1alpha1/meta.ts";
+import { type Instant, parseDurationMs, parseInstant } from "../../domain/time.ts";
+import { ended, refusedBy, type Told } from "../endings.ts";
+import type { Endpoint } from "../endpoint.ts";
+import { denied, type ExitCode, exitCodes, Failure } from "../errors.ts";
+import { needsFactor } from "../factor.ts";
+import { type Asked, checkSame, interruptible, proveByCode, summary, tellGrant } from "../proving.ts";
+import { refusalIn, type Wish } from "../refusals.ts";
+import { type Output, printRequest } from "../results.ts";
+import { challenge, newSecret, type Secret } from "../verifier.ts";
+import { clockTime, quoted, roughly } from "../words.ts";
+import { command, endpointOf, type Scene, sceneOf, type World } from "../world.ts";
+
+export type RequestOptions = {
+  readonly duration?: string | undefined;
+  readonly justification?: string | undefined;
+  readonly codeStdin: boolean;
+  readonly new: boolean;
+  readonly dryRun: boolean;
+  readonly output: Output | undefined;
+};
+
+/** Asks for a policy, proves with a code, and returns when the access is there. */
+export async function request(world: World, policyName: string, options: RequestOptions): Promise<ExitCode> {
+  if (options.duration !== undefined && parseDurationMs(options.duration) === undefined)
+    throw new Failure("--duration takes a duration as in 30m or 1h30m", { exitCode: exitCodes.usage });
+  const scene = await sceneOf(world);
+  const policy = await world.cluster.policy(policyName);
+  const policies = command(world, "policies");
+  if (policy === undefined)
+    throw denied("PolicyNotFound", `policy ${policyName} does not exist.\n  What you may use: ${policies}`);
+  const wish: Wish = { policy, namespace: scene.here.namespace, duration: options.duration, policies };
+  const secret = newSecret(world);
+  const create = async (dryRun: boolean): Promise<string> => created(world, wish, options, secret, dryRun);
+
+  if (options.dryRun) {
+    await rehearse(world, wish, options, create);
+    return exitCodes.done;
+  }
+  const standing = options.new ? undefined : await standingGrant(world, scene, wish);
+  if (standing !== undefined) {
+    tellStanding(world, standing);
+    await printRequest(world, standing.metadata, "active", options.output);
+    return exitCodes.done;
+  }
+  const lacking = await needsFactor(world, scene, { policyName, methods: policy.spec.authentication.methods });
+  if (lacking !== undefined) {
+    await create(true); // a refusal of the request itself comes first: a factor would not help
+    throw lacking;
+  }
+  const endpoint = endpointOf(world, scene.trust);
+  const name = await create(false);
+  const named = { namespace: wish.namespace, name };
+  await world.mine.add({ server: scene.here.server, username: scene.me.username }, named);
+  const told: Told = { zone: world.zone, contact: scene.contact, again: againOf(world, policyName, options) };
+  await interruptible(name, told, async () => {
+    const asked = await offered(world, scene, wish, { endpoint, told, name, secret });
+    world.talk.say(summary(asked.request, asked.offer));
+    const answer = await proveByCode(world, asked, options.codeStdin, async () => Promise.resolve(secret));
+    await tellGrant(world, asked, answer);
+  });
+  await printRequest(world, named, "active", options.output);
+  return exitCodes.done;
+}
+
+async function created(
+  world: World,
+  wish: Wish,
+  options: RequestOptions,
+  secret: Secret,
+  dryRun: boolean,
+): Promise<string> {
+  const { duration, justification } = options;
+  const policyName = wish.policy.metadata.name;
+  const object = {
+    apiVersion,
+    kind: "ElevationRequest",
+    metadata: { generateName: `${policyName}-` },
+    spec: {
+      policyName,
+      ...(duration === undefined ? {} : { duration }),
+      ...(justification === undefined ? {} : { justification }),
+      codeChallenge: secret.codeChallenge,
+    },
+  };
+  const output = dryRun && options.dryRun ? options.output : undefined;
+  return world.cluster.create(object, { namespace: wish.namespace, dryRun, output }).catch((error: unknown) => {
+    throw refusalIn(error, wish) ?? error;
+  });
+}
+
+/** Server-side: admission judges, nothing is stored, nothing is proven. */
+async function rehearse(
+  { talk }: World,
+  { policy }: Wish,
+  { output }: RequestOptions,
+  create: (dryRun: boolean) => Promise<string>,
+): Promise<void> {
+  const answer = await create(true);
+  if (output === "json" || output === "yaml") talk.result(answer);
+  else {
+    talk.say(`Dry run: ${policy.metadata.name} may be asked for like this. Nothing was created.`);
+    const full = `elevationrequest.kube-elevate.dev/${answer}`;
+    talk.result(output === "name" ? full : `${full} created (server dry run)`);
+  }
+}
+
+const lookedAtMax = 10;
+const until = ({ status }: ElevationRequest): Instant => parseInstant(status?.grant?.expirationTime);
+
+/** One of mine under the same policy, in the same namespace, that lasts as long as is asked for, or 5m, whichever is less. */
+async function standingGrant(
+  world: World,
+  { here, me }: Scene,
+  { policy, duration }: Wish,
+): Promise<ElevationRequest | undefined> {
+  const names = await world.mine.names({ server: here.server, username: me.username });
+  const near = names.filter(({ namespace }) => namespace === here.namespace).slice(-lookedAtMax);
+  const requests = await world.cluster.requests(
+    here.namespace,
+    near.map(({ name }) => name),
+  );
+  const askedMs = parseDurationMs(duration ?? policy.spec.duration.default) ?? Number.POSITIVE_INFINITY;
+  return requests
+    .filter(({ spec, status }) => spec.policyName === policy.metadata.name && status?.phase === "Active")
+    .filter(({ spec }) => spec.requester.username === me.username)
+    .filter((one) => until(one) - world.clock() >= Math.min(askedMs, 5 * 60_000))
+    .toSorted((a, b) => until(b) - until(a))[0];
+}
+
+function tellStanding({ talk, clock, zone }: World, standing: ElevationRequest): void {
+  const end = until(standing);
+  const left = roughly(end - clock());
+  talk.say(`Already active until ${clockTime(end, zone)} (${left} left): nothing to prove, nothing changed.`);
+  talk.say("A second grant all the same: add --new");
+}
+
+type Made = { readonly endpoint: Endpoint; readonly told: Told; readonly name: string; readonly secret: Secret };
+
+/** The offer, as the endpoint and the object say it alike; the object is read back: it is what is agreed to. */
+async function offered(
+  world: World,
+  { me }: Scene,
+  wish: Wish,
+  { endpoint, told, name, secret }: Made,
+): Promise<Asked> {
+  const named = { namespace: wish.namespace, name };
+  const answer = await challenge(world, endpoint, named, secret);
+  const object = await world.cluster.request(named);
+  if (object?.status?.endTime !== undefined) throw ended(object, told);
+  if ("refused" in answer) throw refusedBy(answer.refused, name, told);
+  if (object === undefined) throw denied("RequestEnded", `${name} is gone. Ask again: ${told.again}`);
+  checkAsked(object, wish, me.username, secret);
+  checkSame(object, object.status?.offer, answer.offer);
+  if (!answer.methods.includes("TOTP"))
+    throw denied(
+      "AuthenticatorUnknown",
+      `the verifier knows no TOTP authenticator of yours. See: kubectl elevate doctor`,
+    );
+  return { request: object, offer: answer.offer, endpoint, told };
+}
+
+/** What was stored must be what was typed: whatever changes requests on their way must not speak for a person. */
+function checkAsked(
+  { metadata, spec }: ElevationRequest,
+  { policy, duration }: Wish,
+  username: string,
+  secret: Secret,
+): void {
+  const same =
+    spec.policyName === policy.metadata.name &&
+    spec.requester.username === username &&
+    spec.codeChallenge === secret.codeChallenge &&
+    spec.duration === duration;
+  if (!same)
+    throw new Failure(
+      `${metadata.name} was changed on its way into the cluster: it does not say what you asked for. Prove nothing`,
+    );
+}
+
+/** The justification is not repeated: it may be long, and the next one should be true again. */
+function againOf(world: World, policyName: string, { duration, justification }: RequestOptions): string {
+  const lasts = duration === undefined ? "" : `--duration ${quoted(duration)}`;
+  const why = justification === undefined ? "" : `-j "..."`;
+  return command(world, `request ${policyName}`, [lasts, why].filter((part) => part !== "").join(" "));
+}

@@ -1,0 +1,80 @@
+// What --help teaches: examples that can be copied, each with a comment above.
+
+export const about = `Get access for a while, with a second factor, and lose it on the minute.
+
+Your access is a RoleBinding that ends by itself. An administrator says in policies what may be asked for.
+Everything on the cluster is done by kubectl, with your kubeconfig.`;
+
+export const examples = `
+Examples:
+  # What am I elevated to now?
+  kubectl elevate
+
+  # What may I ask for here?
+  kubectl elevate policies
+
+  # Set up the codes of an app, once, with the ticket that an inviter handed me
+  kubectl elevate enroll totp
+
+  # Ask, type a code, work
+  kubectl elevate request payments-debug -j "INC-4312 pods crash-looping"
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 denied or no second factor, 4 still pending,
+5 expired or revoked meanwhile, 130 given up with Ctrl-C.`;
+
+export const request = `
+Examples:
+  # Ask under policy payments-debug in the current namespace; the code is asked for
+  kubectl elevate request payments-debug -j "INC-4312 pods crash-looping"
+
+  # For 20 minutes, in namespace checkout
+  kubectl elevate request checkout-debug -n checkout --duration 20m -j "INC-4312 pods crash-looping"
+
+  # In a script: the code comes on stdin, never as an argument; print the object
+  read-code | kubectl elevate request payments-debug -j "INC-4312" --code-stdin -o json
+
+  # May I? Nothing is created
+  kubectl elevate request payments-debug -j "INC-4312" --dry-run`;
+
+export const prove = `
+Examples:
+  # Somebody wrote a manifest, you applied it: now prove that it is you who asks
+  kubectl apply -f request.yaml
+  kubectl elevate prove payments-debug-monday`;
+
+export const status = `
+Examples:
+  # What do I hold, in all namespaces, and for how long?
+  kubectl elevate status
+
+  # What became of one? The exit code tells: 0 active, 3 denied, 4 pending, 5 over
+  kubectl elevate status payments-debug-7k2mx`;
+
+export const policies = `
+Examples:
+  # What may I ask for in the current namespace?
+  kubectl elevate policies
+
+  # And in another one?
+  kubectl elevate policies -n checkout`;
+
+export const enroll = `
+Examples:
+  # Shows a QR code for your authenticator app, then asks for one of its codes
+  kubectl elevate enroll totp
+
+  # The ticket comes from a file, the code from you
+  kubectl elevate enroll totp --ticket-stdin < ticket.txt`;
+
+export const invite = `
+Examples:
+  # Prints a ticket: hand it to alice, out of band; it is good once, for 24 hours
+  kubectl elevate invite alice
+
+  # User names are what the API server calls people: kubectl auth whoami
+  kubectl elevate invite 'oidc:alice@example.com' --valid-for 2h`;
+
+export const doctor = `
+Examples:
+  # Each line is ok or wrong, with what to do about it; exit code 1 where something is wrong
+  kubectl elevate doctor`;

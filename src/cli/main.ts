@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+import { randomBytes } from "node:crypto";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as after } from "node:timers/promises";
+import { instant } from "../domain/time.ts";
+import { clusterThrough } from "./cluster.ts";
+import { endpointAt } from "./endpoint.ts";
+import type { Given } from "./flags.ts";
+import { kubectlAt } from "./kubectl.ts";
+import { mineIn } from "./mine.ts";
+import { run } from "./program.ts";
+import { talkOver } from "./talk.ts";
+import type { World } from "./world.ts";
+
+// kubectl elevate: what a person types. It talks to the cluster by running kubectl, and to the verifier over HTTPS.
+// Here alone are arguments, environment, signals, clock and exit touched.
+
+const { env, stdin, stdout, stderr } = process;
+const interruption = new AbortController();
+const interrupt = (): void => {
+  interruption.abort();
+};
+process.on("SIGINT", interrupt);
+process.once("beforeExit", interrupt); // the terminal was closed under a prompt: nobody would ever answer
+const talk = talkOver({ stdin, stdout, stderr }, interruption.signal);
+
+function worldOf({ namespace, context, endpoint, kubectl, repeated }: Given): World {
+  const throughKubectl = kubectlAt({
+    command: env["KUBECTL"] ?? "kubectl",
+    flags: kubectl,
+    interactive: stdin.isTTY,
+    say: talk.say,
+    signal: interruption.signal,
+  });
+  return {
+    cluster: clusterThrough(throughKubectl, namespace, context),
+    endpointAt: (place) => endpointAt(place, interruption.signal),
+    endpointGiven: endpoint ?? env["KUBE_ELEVATE_ENDPOINT"],
+    talk,
+    mine: mineIn(join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "kube-elevate")),
+    clock: () => instant(Date.now()),
+    pause: async (ms) => {
+      await after(ms, undefined, { signal: interruption.signal }).catch(() => undefined);
+    },
+    zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+    randomBytes,
+    given: repeated,
+  };
+}
+
+const exitCode = await run(process.argv.slice(2), {
+  worldOf,
+  out: (text) => stdout.write(text),
+  err: (text) => stderr.write(text),
+});
+// A handle that is left, of stdin or of a socket, must not keep a command that is done.
+process.exit(exitCode);

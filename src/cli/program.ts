@@ -1,0 +1,165 @@
+import { Command, CommanderError } from "commander";
+import { type ExitCode, exitCodes, Failure, told } from "./errors.ts";
+import { type Flags, type Given, givenFlags } from "./flags.ts";
+import * as help from "./help.ts";
+import { outputOf } from "./results.ts";
+import type { World } from "./world.ts";
+import { wrapped } from "./wrap.ts";
+
+// The command table: it feeds parsing and help. Each command is loaded when it is run: none waits for another's libraries.
+
+type Surroundings = {
+  readonly worldOf: (given: Given) => World;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+};
+
+/** Runs the command that these arguments name; its exit code. */
+export async function run(argv: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+  const { out, err } = surroundings;
+  let exitCode: ExitCode = exitCodes.done;
+  const does =
+    <T extends readonly unknown[]>(work: (world: World, ...args: T) => Promise<ExitCode>) =>
+    async (command: Command, ...args: T): Promise<void> => {
+      exitCode = await work(surroundings.worldOf(givenFlags(command.optsWithGlobals<Flags>())), ...args);
+    };
+  const program = commands(does, out, err);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    const { text, exitCode: code } = told(error);
+    err(`${wrapped(text)}\n`);
+    return code;
+  }
+}
+
+type Does = <T extends readonly unknown[]>(
+  work: (world: World, ...args: T) => Promise<ExitCode>,
+) => (command: Command, ...args: T) => Promise<void>;
+
+type Options = {
+  readonly duration?: string;
+  readonly justification?: string;
+  readonly codeStdin?: boolean;
+  readonly ticketStdin?: boolean;
+  readonly new?: boolean;
+  readonly dryRun?: boolean;
+  readonly output?: string;
+  readonly method?: string;
+  readonly validFor?: string;
+};
+
+function commands(does: Does, out: Surroundings["out"], err: Surroundings["err"]): Command {
+  const program = new Command("kubectl elevate")
+    .exitOverride() // what is set before a command is added goes for it as well
+    .configureOutput({ writeOut: out, writeErr: err })
+    .description(help.about)
+    .option("-n, --namespace <name>", "where: the namespace that the access is for")
+    .option("--context <name>", "the context of the kubeconfig to use")
+    .option("--kubeconfig <path>", "the kubeconfig file to use")
+    .option("--cluster <name>", "the cluster of the kubeconfig to use")
+    .option("--user <name>", "the user of the kubeconfig to use")
+    .option("--as <name>", "the user to impersonate")
+    .option("--request-timeout <duration>", "how long one request to the API server may take")
+    .option("--endpoint <url>", "where the verifier is, instead of what the cluster says ($KUBE_ELEVATE_ENDPOINT)")
+    .configureHelp({ showGlobalOptions: true, commandUsage: usage })
+    .showHelpAfterError("See: kubectl elevate --help")
+    .helpCommand(false)
+    .allowExcessArguments()
+    .addHelpText("after", help.examples);
+  const overview = does(async (world) => (await import("./commands/status.ts")).overview(world));
+  program.action(async (_: unknown, command: Command) => {
+    const [unknown] = command.args;
+    if (unknown !== undefined)
+      throw new Failure(`there is no command ${unknown}. See: kubectl elevate --help`, { exitCode: exitCodes.usage });
+    await overview(command);
+  });
+
+  withOutput(program.command("request <policy>").description("ask for access, prove that it is you, get it"))
+    .option("--duration <duration>", "how long, as in 30m or 1h30m; left out: what the policy says")
+    .option("-j, --justification <text>", "why, in your own words")
+    .option("--method <method>", "what to prove with: totp (a code from an app)", "totp")
+    .option("--code-stdin", "read the code from stdin: one line, one try")
+    .option("--new", "ask even where you have this access already")
+    .option("--dry-run", "have the cluster judge the request, and create nothing")
+    .addHelpText("after", help.request)
+    .action(async (policy: string, options: Options, command: Command) => {
+      const { codeStdin = false, new: fresh = false, dryRun = false, output, ...rest } = options;
+      onlyTotp(options.method);
+      const asked = { ...rest, codeStdin, new: fresh, dryRun, output: outputOf(output) };
+      await does(async (world) => (await import("./commands/request.ts")).request(world, policy, asked))(command);
+    });
+
+  withOutput(program.command("prove <name>").description("prove a request that was made by kubectl apply"))
+    .option("--method <method>", "what to prove with: totp (a code from an app)", "totp")
+    .option("--code-stdin", "read the code from stdin: one line, one try")
+    .addHelpText("after", help.prove)
+    .action(async (name: string, { codeStdin = false, output, method }: Options, command: Command) => {
+      onlyTotp(method);
+      const how = { codeStdin, output: outputOf(output) };
+      await does(async (world) => (await import("./commands/prove.ts")).prove(world, name, how))(command);
+    });
+
+  withOutput(program.command("status [name]").description("what you hold now, or what became of one request"))
+    .addHelpText("after", help.status)
+    .action(async (name: string | undefined, { output }: Options, command: Command) => {
+      const form = outputOf(output);
+      if (name === undefined && form !== undefined)
+        throw new Failure("-o goes with a name. All of them: kubectl get elev -A", { exitCode: exitCodes.usage });
+      await does(async (world) => {
+        const { overview: all, statusOf } = await import("./commands/status.ts");
+        return name === undefined ? all(world) : statusOf(world, name, form);
+      })(command);
+    });
+
+  withOutput(program.command("policies").description("what you may ask for in this namespace"))
+    .addHelpText("after", help.policies)
+    .action(async ({ output }: Options, command: Command) => {
+      const form = outputOf(output);
+      await does(async (world) => (await import("./commands/policies.ts")).policies(world, form))(command);
+    });
+
+  program
+    .command("enroll <method>")
+    .description("set up your second factor: totp (codes from an app), with the ticket that you were handed")
+    .option("--ticket-stdin", "read the ticket from the first line of stdin")
+    .addHelpText("after", help.enroll)
+    .action(async (method: string, { ticketStdin = false }: Options, command: Command) => {
+      onlyTotp(method);
+      await does(async (world) => (await import("./commands/enroll.ts")).enrollTotp(world, { ticketStdin }))(command);
+    });
+
+  program
+    .command("invite <user>")
+    .description("let somebody set up a second factor: prints a ticket for them (inviters)")
+    .option("--method <method>", "what they set up: totp (codes from an app)", "totp")
+    .option("--valid-for <duration>", "how long the ticket is good, at most 168h", "24h")
+    .addHelpText("after", help.invite)
+    .action(async (user: string, { method, validFor = "24h" }: Options, command: Command) => {
+      onlyTotp(method);
+      await does(async (world) => (await import("./commands/invite.ts")).invite(world, user, { validFor }))(command);
+    });
+
+  program
+    .command("doctor")
+    .description("find out why it does not work: who you are, second factor, policies, endpoint, clocks")
+    .addHelpText("after", help.doctor)
+    .action(async (_: Options, command: Command) => {
+      await does(async (world) => (await import("./commands/doctor.ts")).doctor(world))(command);
+    });
+  return program;
+}
+
+const withOutput = (command: Command): Command => command.option("-o, --output <form>", "print json, yaml or name");
+
+function usage(command: Command): string {
+  const flags = command.parent === null ? "[command] [flags]" : command.usage().replace("[options]", "[flags]");
+  return command.parent === null ? `kubectl elevate ${flags}` : `kubectl elevate ${command.name()} ${flags}`;
+}
+
+function onlyTotp(method: string | undefined): void {
+  if (method !== undefined && method.toLowerCase() !== "totp")
+    throw new Failure(`this version knows the method totp, not ${method}`, { exitCode: exitCodes.usage });
+}

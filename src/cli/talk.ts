@@ -1,0 +1,71 @@
+import { Interrupted } from "./errors.ts";
+import { lineReader } from "./lines.ts";
+
+// stdout holds what a script wants, and nothing else; everything that is said to a person goes to stderr.
+
+export type Talk = {
+  readonly say: (text: string) => void;
+  readonly result: (text: string) => void;
+  /** Asks for something secret, which is echoed as `*`; without a terminal the next line of stdin. Undefined: no more input. */
+  secret(message: string): Promise<string | undefined>;
+  /** The next line of stdin, unasked. */
+  line(): Promise<string | undefined>;
+};
+
+type Streams = {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+};
+
+export function talkOver({ stdin, stdout, stderr }: Streams, signal: AbortSignal): Talk {
+  const next = lineReader(stdin);
+  const say = (text: string): void => void stderr.write(`${text}\n`);
+  const line = async (): Promise<string | undefined> => {
+    const read = await Promise.race([next(), aborted(signal)]);
+    if (signal.aborted) throw new Interrupted();
+    return read;
+  };
+  return {
+    say,
+    result: (text) => void stdout.write(`${text}\n`),
+    line,
+    secret: async (message) => {
+      if (stdin.isTTY) return prompted(message, { input: stdin, output: stderr, signal });
+      stderr.write(`${message} `);
+      const read = await line();
+      say("*".repeat(read?.length ?? 0));
+      return read;
+    },
+  };
+}
+
+async function aborted(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  signal.addEventListener("abort", () => {
+    resolve(undefined);
+  });
+  await promise;
+}
+
+type Context = {
+  readonly input: NodeJS.ReadStream;
+  readonly output: NodeJS.WritableStream;
+  readonly signal: AbortSignal;
+};
+
+/** The library is loaded only when somebody is asked: most commands ask nothing. */
+async function prompted(message: string, context: Context): Promise<string> {
+  const { password } = await import("@inquirer/prompts");
+  const [first = "", ...rest] = message.split(" "); // it writes prefix, message and input with a blank between
+  const theme = { prefix: first, style: { message: plain, answer: plain } };
+  try {
+    return await password({ message: rest.join(" "), mask: "*", toggleMask: false, theme }, { ...context });
+  } catch (error) {
+    if (error instanceof Error && /^(ExitPrompt|AbortPrompt)Error$/.test(error.name)) throw new Interrupted();
+    throw error;
+  }
+}
+
+const plain = (text: string): string => text;

@@ -1,0 +1,64 @@
+import type { Instant } from "../domain/time.ts";
+import type { Cluster, Here, Me, Trust } from "./cluster.ts";
+import type { Endpoint, Place } from "./endpoint.ts";
+import { Failure } from "./errors.ts";
+import type { Mine } from "./mine.ts";
+import type { Talk } from "./talk.ts";
+import { quoted } from "./words.ts";
+
+/** All that a command may touch, put together in main.ts. */
+export type World = {
+  readonly cluster: Cluster;
+  readonly endpointAt: (place: Place) => Endpoint;
+  /** --endpoint, or $KUBE_ELEVATE_ENDPOINT. */
+  readonly endpointGiven: string | undefined;
+  readonly talk: Talk;
+  readonly mine: Mine;
+  readonly clock: () => Instant;
+  readonly pause: (ms: number) => Promise<void>;
+  /** The terminal's time zone. */
+  readonly zone: string;
+  readonly randomBytes: (count: number) => Uint8Array;
+  /** -n, --context and their like as the user gave them: they are repeated in each command that is offered. */
+  readonly given: readonly string[];
+};
+
+/** Who asks, of which cluster, in which namespace. */
+export type Scene = {
+  readonly here: Here;
+  readonly me: Me;
+  readonly trust: Trust;
+  /** What people call the cluster. */
+  readonly clusterName: string;
+  /** Whom to ask for help. */
+  readonly contact: string;
+};
+
+export async function sceneOf({ cluster }: World): Promise<Scene> {
+  // One run of kubectl talks to the server first: where a credential plugin must log in, it does so once.
+  const [here, me] = await Promise.all([cluster.here(), cluster.me()]);
+  const trust = (await cluster.trust()) ?? {};
+  const { clusterName = "", contact = "" } = trust;
+  return {
+    here,
+    me,
+    trust,
+    clusterName: clusterName === "" ? here.context : clusterName,
+    contact: contact === "" ? "an inviter" : contact,
+  };
+}
+
+export function endpointOf({ endpointAt, endpointGiven }: World, trust: Trust): Endpoint {
+  const { url = "", "ca.crt": ca = "" } = trust;
+  const place = endpointGiven ?? url;
+  if (place === "")
+    throw new Failure(
+      "no verifier has told where it is (ConfigMap kube-elevate-trust in elevate-system has no url).\n  See: kubectl elevate doctor",
+    );
+  return endpointAt({ url: place, ca: ca === "" ? undefined : ca });
+}
+
+/** A command to copy, with the flags that the user gave. */
+export function command({ given }: World, words: string, rest = ""): string {
+  return ["kubectl elevate", words, ...given.map(quoted), rest].filter((part) => part !== "").join(" ");
+}

@@ -1,0 +1,21 @@
+const columns = 100;
+
+/** Lines of at most 100 columns: broken after a sentence where one ends, else at a blank, never inside a command to copy. */
+export function wrapped(text: string): string {
+  return text.split("\n").flatMap(broken).join("\n");
+}
+
+function broken(line: string): readonly string[] {
+  if (line.length <= columns) return [line];
+  const command = line.indexOf("kubectl ");
+  const head = command < 0 ? line : line.slice(0, command);
+  const at = breakIn(head.length > columns ? head.slice(0, columns + 1) : head);
+  if (at <= 2) return [line];
+  return [line.slice(0, at).trimEnd(), ...broken(`  ${line.slice(at).trimStart()}`)];
+}
+
+/** Where the next line begins. */
+function breakIn(head: string): number {
+  const sentence = Math.max(head.lastIndexOf(". "), head.lastIndexOf(": ", head.length - 3));
+  return sentence > columns / 2 ? sentence + 2 : head.trimEnd().lastIndexOf(" ") + 1;
+}
