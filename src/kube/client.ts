@@ -15,7 +15,7 @@ export type KubeClient = {
   /** Undefined: the API server says that there is none. */
   get<T>(collection: string, name: string): Promise<T | undefined>;
   /** All pages. */
-  list<T>(collection: string, query?: Query): Promise<Listed<T>>;
+  list<T>(collection: string, query?: Query, signal?: AbortSignal): Promise<Listed<T>>;
   /** POST; `repeatable` where doing it twice is doing it once, as with a review or a dry run. */
   create<T>(
     collection: string,
@@ -65,6 +65,9 @@ export function connect(options: ConnectOptions = {}): KubeClient {
     const cut = new AbortController();
     const tooLate = (): void => cut.abort(new Error(`nothing within ${String(requestTimeoutMs)} ms`));
     const timer = setTimeout(tooLate, requestTimeoutMs);
+    const givenUp = (): void => cut.abort(call.signal?.reason);
+    call.signal?.addEventListener("abort", givenUp);
+    if (call.signal?.aborted === true) givenUp();
     try {
       for (let attempt = 1; ; attempt++) {
         const result = await tryOnce(call, cut.signal);
@@ -83,6 +86,7 @@ export function connect(options: ConnectOptions = {}): KubeClient {
       }
     } finally {
       clearTimeout(timer);
+      call.signal?.removeEventListener("abort", givenUp);
     }
   };
 
@@ -135,6 +139,8 @@ type Call = {
   readonly query?: Query | undefined;
   readonly body?: object;
   readonly repeatable?: true | undefined;
+  /** Gives up before the time limit does. */
+  readonly signal?: AbortSignal | undefined;
 };
 
 /** What is asked of the API server, in its own terms. It is believed about the shape of what it stores. */
@@ -152,11 +158,15 @@ function verbs(
       throw error;
     }
   };
-  const list: KubeClient["list"] = async <T>(path: string, query: Query = {}): Promise<Listed<T>> => {
+  const list: KubeClient["list"] = async <T>(
+    path: string,
+    query: Query = {},
+    signal?: AbortSignal,
+  ): Promise<Listed<T>> => {
     const items: T[] = [];
     for (let token = ""; ; ) {
       const paging = { limit: pageSize, ...(token === "" ? {} : { continue: token }) };
-      const page = await typed<Page<T>>({ method: "GET", path, query: { ...query, ...paging } });
+      const page = await typed<Page<T>>({ method: "GET", path, query: { ...query, ...paging }, signal });
       items.push(...(page.items ?? []));
       token = page.metadata.continue ?? "";
       if (token === "") return { items, resourceVersion: page.metadata.resourceVersion };

@@ -1,9 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { apiVersion } from "../api/v1alpha1/meta.ts";
 import { formatInstant, type Instant } from "../domain/time.ts";
-import type { Recorder } from "../flows/ports.ts";
-import { ApiError } from "./api-error.ts";
+import type { Recorder, RequestKey } from "../flows/ports.ts";
+import { ApiError, isConflict } from "./api-error.ts";
 import type { KubeClient } from "./client.ts";
-import { told } from "./event-of.ts";
+import { type Told, told } from "./event-of.ts";
 import { events } from "./paths.ts";
 
 type Options = {
@@ -26,21 +27,10 @@ export function createRecorder(
   let lost = 0;
   let working: Promise<void> | undefined;
 
-  const post = async (event: Event): Promise<void> => {
-    try {
-      await client.create(events(event.metadata.namespace), event);
-    } catch (error) {
-      if (!isEnding(error)) throw error;
-      await client.create(events(homeNamespace), {
-        ...event,
-        metadata: { ...event.metadata, namespace: homeNamespace },
-      });
-    }
-  };
   const work = async (): Promise<void> => {
     for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
       try {
-        await post(event);
+        await write(client, event, homeNamespace);
         if (lost > 0) client.tell("events were lost", { count: lost });
         lost = 0;
       } catch (error) {
@@ -55,20 +45,8 @@ export function createRecorder(
     tell({ about, step }) {
       const said = told(step, about);
       if (said === undefined) return;
-      if (queue.length >= queueMax) {
-        lost += 1;
-        return;
-      }
-      queue.push({
-        apiVersion: "events.k8s.io/v1",
-        kind: "Event",
-        metadata: { generateName: `${about.name}.`, namespace: about.namespace },
-        eventTime: formatInstant(clock()).replace("Z", "000Z"), // the API server wants six digits
-        reportingController: "kube-elevate.dev/controller",
-        reportingInstance: instance.slice(0, 128),
-        regarding: { apiVersion, kind: "ElevationRequest", ...about },
-        ...said,
-      });
+      if (queue.length >= queueMax) lost += 1;
+      else queue.push(eventOf(said, about, instance, clock()));
       working ??= work();
     },
     async settled() {
@@ -78,21 +56,30 @@ export function createRecorder(
 }
 
 const queueMax = 1_000;
-type Event = ReturnType<typeof told> & {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly generateName: string; readonly namespace: string };
-  readonly eventTime: string;
-  readonly reportingController: string;
-  readonly reportingInstance: string;
-  readonly regarding: {
-    readonly apiVersion: string;
-    readonly kind: string;
-    readonly namespace: string;
-    readonly name: string;
-    readonly uid: string;
-  };
-};
+type Event = ReturnType<typeof eventOf>;
+
+const eventOf = (said: Told, about: RequestKey, instance: string, now: Instant) => ({
+  apiVersion: "events.k8s.io/v1",
+  kind: "Event",
+  metadata: { name: `${about.name}.${randomBytes(8).toString("hex")}`, namespace: about.namespace },
+  eventTime: formatInstant(now).replace("Z", "000Z"), // the API server wants six digits
+  reportingController: "kube-elevate.dev/controller",
+  reportingInstance: instance.slice(0, 128),
+  regarding: { apiVersion, kind: "ElevationRequest", ...about },
+  ...said,
+});
+
+async function write(client: Pick<KubeClient, "create">, event: Event, homeNamespace: string): Promise<void> {
+  const { metadata } = event;
+  try {
+    await client.create(events(metadata.namespace), event, { repeatable: true });
+  } catch (error) {
+    if (isConflict(error)) return; // it is written: the reply was lost
+    if (!isEnding(error)) throw error;
+    const moved = { ...event, metadata: { ...metadata, namespace: homeNamespace } };
+    await client.create(events(homeNamespace), moved, { repeatable: true });
+  }
+}
 
 /** The namespace ends, or is gone already. */
 const isEnding = (error: unknown): boolean =>

@@ -11,7 +11,7 @@ export type ServerClock = {
 /** `elapsedMs` is monotonic: a step of our own clock must not move the other's. */
 export function serverClock(elapsedMs: () => number): ServerClock {
   let heard: { readonly at: number; readonly date: Instant } | undefined;
-  const now = (): Instant | undefined => heard && later(heard.date, elapsedMs() - heard.at);
+  const now = (): Instant | undefined => heard && later(heard.date, Math.floor(elapsedMs() - heard.at));
   return {
     now,
     heardAgoMs: () => (heard === undefined ? Number.POSITIVE_INFINITY : elapsedMs() - heard.at),

@@ -72,11 +72,10 @@ const common = { allowH2: false, keepAliveTimeout: 30_000, keepAliveMaxTimeout: 
 const tlsOf = (options: ConnectionOptions) => options as NonNullable<ProxyAgent.Options["requestTls"]>;
 
 function fingerprint(made: DispatcherOptions): string {
-  const tls = made.type === "agent" ? made.connect : made.type === "none" ? {} : made.requestTls;
-  const parts = Object.entries<unknown>(tls).map(([name, value]) => [
-    name,
-    Buffer.isBuffer(value) ? value.toString() : value,
-  ]);
+  const tls: { readonly [name: string]: unknown } = {
+    ...(made.type === "agent" ? made.connect : made.type === "none" ? {} : made.requestTls),
+  };
+  const parts = Object.entries(tls).map(([name, value]) => [name, Buffer.isBuffer(value) ? value.toString() : value]);
   return createHash("sha256")
     .update(JSON.stringify([made.type, parts]))
     .digest("hex");

@@ -63,7 +63,7 @@ export function watch(client: Pick<KubeClient, "list" | "stream" | "tell">, opti
   };
 
   const list = async (): Promise<void> => {
-    const { items, resourceVersion } = await client.list<Named>(collection, query);
+    const { items, resourceVersion } = await client.list<Named>(collection, query, stopping.signal);
     const there = new Set(items.map(({ metadata }) => metadata.uid));
     const gone = [...known.values()].filter(({ metadata }) => !there.has(metadata.uid));
     for (const object of items) await emit(known.has(object.metadata.uid) ? "MODIFIED" : "ADDED", object);
