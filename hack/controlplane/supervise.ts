@@ -20,7 +20,8 @@ export interface Supervised {
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
-  readonly logFile: string;
+  /** Without one it writes to our stderr. */
+  readonly logFile?: string;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   /** What ends with us: the process alone, or all that it started too. */
@@ -33,18 +34,18 @@ export interface Command {
  * reaches us alone. The process is the shell's child, not an orphan, so it is reaped wherever process 1 reaps nobody.
  */
 export async function supervise(command: Command): Promise<Supervised> {
-  const log = openSync(command.logFile, "a", 0o600);
+  const log = command.logFile === undefined ? undefined : openSync(command.logFile, "a", 0o600);
   const shell = spawn("/bin/sh", ["-c", WATCH, command.ends ?? "process", command.file, ...command.args], {
     cwd: command.cwd,
     env: command.env ?? process.env,
     detached: true,
-    stdio: ["pipe", "pipe", log],
+    stdio: ["pipe", "pipe", log ?? "inherit"],
   });
-  closeSync(log);
+  if (log !== undefined) closeSync(log);
   const name = basename(command.file);
   const exited = exitOf(shell);
   const pid = await pidFrom(shell, name);
-  return control(name, pid, command.logFile, exited);
+  return control(name, pid, command.logFile ?? "", exited);
 }
 
 /** `$0` says what to kill; the keeper reads until the pipe ends, which nobody but the kernel ever does early. */
@@ -62,6 +63,7 @@ exec 3<&-
 wait "$child"
 code=$?
 kill "$keeper"
+wait "$keeper"
 exit "$code"
 `;
 
