@@ -75,7 +75,7 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
   const rankOf = (entry: Entry): Rank =>
     endOf(entry) === undefined ? "grant" : overdue(entry) && entry.failures === 0 ? "end" : "bound";
 
-  const queue = createQueue({ run: async (id) => pass(id), after, atOnce: 16, grantsAtOnce: 12 });
+  const queue = createQueue({ run: async (id) => pass(id), after, atOnce: 24, grantsAtOnce: 8 });
   const enqueue = (id: string, entry: Entry): void => {
     if (state === "granting" || (state !== "stopped" && overdue(entry))) queue.add(id, rankOf(entry));
   };

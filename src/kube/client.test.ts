@@ -32,7 +32,7 @@ test("a thousand requests, one after another, take one connection, or a second w
 test("many at once share a bounded number of connections", async () => {
   await Promise.all(Array.from({ length: 200 }, () => client.get(core("namespaces"), "shop")));
   expect(api.asked).toHaveLength(200);
-  expect(api.connections.opened).toBeLessThanOrEqual(8);
+  expect(api.connections.opened).toBeLessThanOrEqual(32);
 });
 
 test("not found is undefined, by the API server's word alone: a proxy's page is an error", async () => {

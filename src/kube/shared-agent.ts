@@ -56,13 +56,16 @@ export class SharedAgentConfig extends KubeConfig {
       return new Agent({ ...limits, connect: made.type === "agent" ? tlsOf(made.connect) : {} });
     };
     const before = this.#shared;
-    this.#shared = { madeOf, answers: agent(8), streams: agent(null) };
+    this.#shared = { madeOf, answers: agent(connectionsMax), streams: agent(null) };
     // what runs there may end; nothing new begins
     void before?.answers.close();
     void before?.streams.close();
     return this.#shared;
   }
 }
+
+/** More than the controller has passes at once: where a webhook hangs, each holds one, and an ending still finds its own. */
+const connectionsMax = 32;
 
 // HTTP/1.1 is as fast here and simpler to reason about. The 5 s tick must find its connection again, and a load
 // balancer must not have dropped it silently by then.
