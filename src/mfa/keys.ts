@@ -1,4 +1,11 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  X509Certificate,
+} from "node:crypto";
 import { isIP } from "node:net";
 import type { KeyMaker } from "../flows/ports.ts";
 
@@ -13,8 +20,8 @@ export const keyMaker: KeyMaker = {
     return selfSigned(hosts, now);
   },
   publicSealKey(sealKey) {
-    const key = createPrivateKey(sealKey);
-    if (key.asymmetricKeyType !== "ed25519") throw new Error("a seal key is an Ed25519 key");
+    const key = privateKeyOf(sealKey);
+    if (key?.asymmetricKeyType !== "ed25519") throw new Error("a seal key is an Ed25519 key, in PEM");
     return String(createPublicKey(key).export({ type: "spki", format: "pem" }));
   },
   checkSeedKey(seedKey) {
@@ -28,3 +35,11 @@ export const keyMaker: KeyMaker = {
     return (isIP(host) === 0 ? leaf.checkHost(host) : leaf.checkIP(host)) !== undefined;
   },
 };
+
+function privateKeyOf(pem: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    return undefined;
+  }
+}

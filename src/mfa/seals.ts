@@ -11,7 +11,12 @@ export function sealChecker(publicKeys: ReadonlyMap<string, string>): SealChecke
 
 /** Private keys (PKCS #8 PEM) by id; throws where one cannot be read. */
 export function sealer(privateKeys: ReadonlyMap<string, string>): Sealer {
-  const keys = new Map([...privateKeys].map(([id, pem]) => [id, createPrivateKey(pem)]));
+  const keys = new Map<string, KeyObject>();
+  for (const [id, pem] of privateKeys) {
+    const key = readable(() => createPrivateKey(pem));
+    if (key?.asymmetricKeyType !== "ed25519") throw new Error(`seal key ${id} cannot be read`);
+    keys.set(id, key);
+  }
   const publicKeys = new Map([...keys].map(([id, key]) => [id, createPublicKey(key)]));
   const newestKeyID = [...keys.keys()].toSorted().at(-1);
   if (newestKeyID === undefined) throw new Error("there is no seal key");

@@ -110,7 +110,7 @@ BARE = {
 }
 EMPTY = {
     "metadata": {"name": "a", "namespace": "b", "uid": "c", **META},
-    "spec": {"policyName": "d", "duration": "", "justification": "",
+    "spec": {"policyName": "d", "justification": "",
              "requester": {"username": "e", "uid": "", "groups": []}},
 }
 challenges = []
