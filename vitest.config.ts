@@ -8,6 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          deps: { interopDefault: false }, // imports mean what they mean to Node
           include: ["src/**/*.test.ts", "hack/**/*.test.ts", "test/**/*.test.ts"],
           exclude: cluster,
         },
@@ -16,6 +17,7 @@ export default defineConfig({
         // Each file has a control plane of its own: two at a time are what two cores carry.
         test: {
           name: "cluster",
+          deps: { interopDefault: false },
           include: cluster,
           testTimeout: 60_000,
           hookTimeout: 120_000,

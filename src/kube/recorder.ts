@@ -3,7 +3,7 @@ import { apiVersion } from "../api/v1alpha1/meta.ts";
 import { formatInstant, type Instant } from "../domain/time.ts";
 import type { Recorder, RequestKey } from "../flows/ports.ts";
 import { ApiError, isConflict } from "./api-error.ts";
-import type { KubeClient } from "./client.ts";
+import type { Tell } from "./client.ts";
 import { type Told, told } from "./event-of.ts";
 import { events } from "./paths.ts";
 
@@ -15,12 +15,18 @@ type Options = {
   readonly clock: () => Instant;
 };
 
+/** The part of a KubeClient that it needs. */
+export type Writer = {
+  create(collection: string, body: object, options: { readonly repeatable: true }): Promise<unknown>;
+  readonly tell: Tell;
+};
+
 /**
  * Writes Events, one after another, behind everybody's back: nobody waits for one, and nothing depends on one. What
  * does not fit into its queue is lost, and counted in the log. `settled` is for the end of a process.
  */
 export function createRecorder(
-  client: Pick<KubeClient, "create" | "tell">,
+  client: Writer,
   { instance, homeNamespace = "elevate-system", clock }: Options,
 ): Recorder & { settled(): Promise<void> } {
   const queue: Event[] = [];
@@ -69,7 +75,7 @@ const eventOf = (said: Told, about: RequestKey, instance: string, now: Instant) 
   ...said,
 });
 
-async function write(client: Pick<KubeClient, "create">, event: Event, homeNamespace: string): Promise<void> {
+async function write(client: Writer, event: Event, homeNamespace: string): Promise<void> {
   const { metadata } = event;
   try {
     await client.create(events(metadata.namespace), event, { repeatable: true });

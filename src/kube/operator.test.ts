@@ -1,0 +1,93 @@
+import dotI from "@dot-i/k8s-operator";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { json, type ScriptedApi, scriptedApi } from "../../test/fakes/scripted-api.ts";
+import type { RequestKey } from "../flows/ports.ts";
+import { connect, type KubeClient } from "./client.ts";
+import { createRequestWatch, ElevationOperator } from "./operator.ts";
+
+// The fence around @dot-i/k8s-operator. A new version of it must not bring in anything that nobody looked at.
+
+/** Used as they are, or reached by nothing that we call. */
+const kept = [
+  "constructor",
+  "start",
+  "stop",
+  "handleResourceFinalizer", // writes by setResourceFinalizers alone
+  "applyAxiosKubeConfigAuth",
+  "applyGaxiosKubeConfigAuth",
+  "resourceStatusRequest", // private, for the two overridden ones
+  "errorToJson",
+];
+const overridden = [
+  "watchResource",
+  "getCustomResourceApiUri",
+  "registerCustomResourceDefinition",
+  "setResourceStatus",
+  "patchResourceStatus",
+  "setResourceFinalizers",
+];
+
+let api: ScriptedApi;
+let client: KubeClient;
+beforeEach(async () => {
+  api = await scriptedApi(({ query }, response) => {
+    if (query["watch"] === undefined) json(response, { metadata: { resourceVersion: "1" }, items: [request] });
+    else response.writeHead(200).flushHeaders();
+  });
+  client = connect({ kubeconfig: api.kubeconfig });
+});
+afterEach(async () => {
+  await client.close();
+  await api[Symbol.asyncDispose]();
+});
+
+const key: RequestKey = { namespace: "shop", name: "debug-1", uid: "u1" };
+const request = {
+  apiVersion: "kube-elevate.dev/v1alpha1",
+  kind: "ElevationRequest",
+  metadata: { ...key, resourceVersion: "1" },
+};
+
+test("each member of the base class is kept knowingly or overridden", () => {
+  const names = Object.getOwnPropertyNames(dotI.default.prototype).toSorted();
+  expect(names).toEqual([...kept, ...overridden].toSorted());
+  expect(overridden.filter((name) => !Object.hasOwn(ElevationOperator.prototype, name))).toEqual([]);
+});
+
+test.each(overridden.filter((name) => name !== "watchResource"))("%s refuses to work", async (name) => {
+  const operator = new ElevationOperator(client, () => undefined);
+  const member: unknown = Reflect.get(operator, name);
+  if (typeof member !== "function") throw new Error(`${name} is no method`);
+  await expect(async () => {
+    await Reflect.apply(member, operator, []);
+  }).rejects.toThrow("not used");
+});
+
+test("it tells of open requests alone, resolves when the first were told, and reaches the network by our client only", async () => {
+  const gaxios = vi.spyOn(await import("gaxios").then((module) => module.instance), "request");
+  const fetched = vi.spyOn(globalThis, "fetch");
+  const watch = createRequestWatch(client);
+  const hints: RequestKey[] = [];
+  await watch.start((hint) => void hints.push(hint));
+  expect(hints).toEqual([key]);
+  await expect(watch.start(() => undefined)).rejects.toThrow("started before");
+  await watch.stop();
+  expect([gaxios.mock.calls, fetched.mock.calls]).toEqual([[], []]);
+  expect(api.asked[0]).toMatchObject({
+    path: "/apis/kube-elevate.dev/v1alpha1/elevationrequests",
+    query: {
+      fieldSelector:
+        "status.phase!=Expired,status.phase!=Released,status.phase!=Revoked,status.phase!=Denied,status.phase!=TimedOut",
+    },
+  });
+});
+
+test("stop before start, and stop while it cannot list, do not hang", async () => {
+  await createRequestWatch(client).stop();
+  api.script = () => undefined;
+  const watch = createRequestWatch(client);
+  const started = watch.start(() => undefined);
+  await vi.waitFor(() => expect(api.asked).toHaveLength(1));
+  await watch.stop();
+  await started;
+});
