@@ -63,15 +63,19 @@ export async function emptyPlane(users: readonly User[] = []): Promise<Installed
 /** The same with config/default and config/samples, as shipped, once all of it bites. */
 export async function installedPlane(users: readonly User[] = []): Promise<Installed> {
   const installed = await emptyPlane(users);
-  const { plane, post } = installed;
-  await install(plane);
+  await install(installed.plane);
+  await withSamples(installed);
+  return installed;
+}
+
+/** Applies the samples to a plane that has all the rest, and gets tokens of our accounts. */
+export async function withSamples({ plane, post }: Installed): Promise<void> {
   await plane.run("admin", ["apply", "-k", "config/samples"]);
-  for (const account of accounts) await plane.accountKubeconfig(account);
+  await Promise.all(accounts.map((account) => plane.accountKubeconfig(account)));
   const tooLong = requestBody("x", { duration: "2h" });
   await eventually(
     async () => (await post("bob", requestsPath("shop", "?dryRun=All"), tooLong)).message.includes("DurationTooLong"),
     30,
     "the rights of the samples and the limits of their policy are in force",
   );
-  return installed;
 }
