@@ -60,7 +60,8 @@ export function useControlPlane({ users = [], installed = "default" }: Options =
       return stderr;
     },
     apply: async (user, ...items) => {
-      const input = JSON.stringify({ apiVersion: "v1", kind: "List", items });
+      // One by itself: of what is in a List kubectl asks for what admission would fill in.
+      const input = JSON.stringify(items.length === 1 ? items[0] : { apiVersion: "v1", kind: "List", items });
       return (await plane().run(user, ["apply", "-f", "-"], { input })).stdout;
     },
     can: (user, question) => isAllowed(plane(), user, question),

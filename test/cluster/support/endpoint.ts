@@ -79,7 +79,7 @@ export async function enroll(
   return { username, ticket, seed };
 }
 
-/** alice's request for shop-debug, claimed by the codeVerifier that comes back. */
+/** This user's request for shop-debug, claimed by the codeVerifier that comes back. */
 export async function ask(
   { apply }: Pick<Cluster, "apply">,
   user: string,
