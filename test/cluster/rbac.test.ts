@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { install } from "../../hack/controlplane/install.ts";
+import { accountName, accounts, emptyPlane, type Installed, withSamples } from "../contract/installed.ts";
+
+let installed: Installed;
+const kubectl = async (user: string, ...args: readonly string[]): Promise<string> =>
+  (await installed.plane.run(user, args, { check: false })).stdout;
+const rights = async (user: string, namespace: string): Promise<readonly string[]> => {
+  const [header = "", ...lines] = (await kubectl(user, "auth", "can-i", "--list", "-n", namespace))
+    .trimEnd()
+    .split("\n");
+  return [header, ...lines.toSorted((a, b) => (a < b ? -1 : 1))];
+};
+
+beforeAll(async () => {
+  installed = await emptyPlane();
+  await install(installed.plane);
+  for (const account of accounts) await installed.plane.accountKubeconfig(account);
+});
+afterAll(() => installed[Symbol.asyncDispose]());
+
+// A new right changes the file: it is read by a person before it is committed (vitest -u writes it).
+test.each(accounts)("DS09: the rights of the %s are the reviewed ones", async (account) => {
+  const here = await rights(accountName(account), "elevate-system");
+  const elsewhere = await rights(accountName(account), "default");
+  expect(here.filter((line) => /^(?:secrets|configmaps|elevation|rolebindings)/.test(line)).length).toBeGreaterThan(0);
+  const text = ["in elevate-system", ...here, "", "in any other namespace", ...elsewhere, ""].join("\n");
+  await expect(text).toMatchFileSnapshot(`../contract/rights/${account}.txt`);
+});
+
+test("DS09: none of ours changes a binding, impersonates, makes a Secret or a token, or grants what it does not name", async () => {
+  const never = [
+    ["update", "rolebindings"],
+    ["patch", "rolebindings"],
+    ["impersonate", "users"],
+    ["impersonate", "serviceaccounts"],
+    ["create", "secrets"],
+    ["list", "secrets"],
+    ["create", "serviceaccounts/token"],
+    ["bind", "clusterroles"],
+    ["bind", "roles"],
+    ["escalate", "clusterroles"],
+    ["patch", "elevationrequests.kube-elevate.dev"],
+    ["create", "elevationrequests.kube-elevate.dev"],
+    ["patch", "authenticators.kube-elevate.dev"],
+    ["create", "clusterrolebindings"],
+  ] as const;
+  const answers = accounts.flatMap((account) =>
+    never.map(async ([verb, what]) => {
+      const answer = await kubectl(accountName(account), "auth", "can-i", verb, what, "-n", "elevate-system");
+      return `${account} ${verb} ${what}: ${answer.trim()}`;
+    }),
+  );
+  expect((await Promise.all(answers)).filter((answer) => !answer.endsWith(": no"))).toEqual([]);
+  const roles = z
+    .object({
+      items: z.array(
+        z.object({
+          metadata: z.object({ name: z.string() }),
+          rules: z
+            .array(z.object({ verbs: z.array(z.string()), resources: z.array(z.string()).default([]) }))
+            .nullable(),
+        }),
+      ),
+    })
+    .parse(JSON.parse(await kubectl("admin", "get", "clusterroles", "-o", "json")));
+  const ours = roles.items.filter(({ metadata }) => metadata.name.startsWith("kube-elevate-"));
+  expect(ours.length).toBeGreaterThan(7);
+  const wild = ours.filter(({ rules }) =>
+    (rules ?? []).some(({ verbs, resources }) => [...verbs, ...resources].includes("*")),
+  );
+  expect(wild.map(({ metadata }) => metadata.name)).toEqual([]);
+});
+
+test("IA23: a requester asks, proves and reads what may be asked for, and nothing else", async () => {
+  await withSamples(installed);
+  const elevate = (await rights("alice", "shop")).filter((line) => line.includes("kube-elevate.dev"));
+  expect(elevate.map((line) => line.replaceAll(/\s+/g, " "))).toEqual([
+    "authenticators.kube-elevate.dev [] [] [get create delete]",
+    "elevationpolicies.kube-elevate.dev [] [] [get list]",
+    "elevationpolicies.kube-elevate.dev [] [shop-debug] [use]",
+    "elevationrequests.kube-elevate.dev [] [] [create get patch]",
+  ]);
+  const elsewhere = (await rights("alice", "default")).filter((line) => line.includes("[use]"));
+  expect(elsewhere).toEqual([]);
+});
