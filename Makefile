@@ -34,6 +34,10 @@ cluster: node_modules/.installed ## `make cluster DIR=path`: a control plane wit
 control-plane: node_modules/.installed ## builds etcd, kube-apiserver, kube-controller-manager and kubectl into the cache
 	@$(NODE); exec node hack/controlplane/binaries.ts
 
+.PHONY: bench
+bench: node_modules/.installed ## measures proof to allowed beside its floor; never a part of `make test`
+	@$(NODE); exec node hack/bench/proof-to-allowed.ts
+
 .PHONY: crds
 crds: node_modules/.installed ## writes crds/ from the schemas in src/api
 	@$(NODE); exec node hack/crds/generate.ts

@@ -18,7 +18,10 @@ const rooms: { readonly [room: string]: Rule } = {
   mfa: { rooms: ["api/v1alpha1", "domain", flowsPorts], packages: ["otplib", "@peculiar/x509", "reflect-metadata"] },
   http: { rooms: ["api/v1alpha1", "domain", "flows"], packages: ["express", "helmet", "express-rate-limit"] },
   ops: { rooms: [flowsPorts], packages: ["pino"] },
-  cli: { rooms: ["api/v1alpha1", "domain", "mfa", "cli/commands"], packages: ["commander", "uqr", "@inquirer/prompts"] },
+  cli: {
+    rooms: ["api/v1alpha1", "domain", "mfa", "cli/commands"],
+    packages: ["commander", "uqr", "@inquirer/prompts"],
+  },
   "cli/commands": { rooms: ["api/v1alpha1", "domain", "mfa", "cli"], packages: [] },
   processes: { rooms: ["api/v1alpha1", "domain", "flows", "kube", "mfa", "http", "ops", "settings"], packages: [] },
   "": { rooms: ["processes", "ops"], packages: ["zod"] },
