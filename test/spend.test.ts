@@ -144,6 +144,8 @@ test("only an authenticator that is Active by the verifier's seal, not disabled,
   }
   enroll({ ...totpOfAlice, spec: { ...spec, owner: { username: "bob" } } }); // sealed, but under alice's name
   expect(wordOf(await spend())).toBe("AuthenticatorUnknown");
+  enroll({ ...totpOfAlice, spec: { ...spec, method: "WebAuthn" } });
+  expect(wordOf(await spend())).toBe("AuthenticatorUnknown");
   expect(wordOf(await spend(undefined, "carol"))).toBe("AuthenticatorUnknown");
   expect(looked).not.toHaveBeenCalled();
   authenticators.put(active);

@@ -42,6 +42,7 @@ test("TO15: what is proven by TOTP lasts its own maximum, from the verification 
   await settle("fix");
   const { offer, verification, grant } = (await get("fix")) ?? {};
   expect(offer?.methods).toEqual([{ method: "TOTP", duration: "15m" }]);
+  expect(verification?.keyID).toBe(verifier().sealer.newestKeyID);
   expect(parseInstant(grant?.expirationTime) - parseInstant(verification?.verificationTime)).toBe(15 * 60_000);
 });
 
@@ -181,6 +182,23 @@ test("RC01, TO03: one proof posted three times for one request: one verification
   );
 });
 
+test("RC01: two good codes at once for one request: the first verification stands, both are told of it", async () => {
+  const { offered, verifier, body, get, pass, codeNow } = provingGround();
+  const key = await offered("fix");
+  const earlier = codeNow();
+  pass(30_000);
+  const ports = verifier();
+  let first: string | undefined;
+  const overtaken = afterSpending(ports, async () => {
+    await prove(ports, key, body("fix"), 0);
+    first = (await get("fix"))?.verification?.seal;
+  });
+  const answer = await prove(overtaken, key, body("fix", earlier), 0);
+  expect(answer).toMatchObject({ verificationTime: (await get("fix"))?.verification?.verificationTime });
+  expect(first).toBeDefined();
+  expect((await get("fix"))?.verification?.seal).toBe(first);
+});
+
 /** A proving ground, and its ports as functions that need no `this`. */
 async function ground() {
   const made = provingGround();
@@ -230,13 +248,23 @@ test("a request that is released, replaced or deleted between the code and its v
   }
 });
 
-test("a request that is deleted while its answer is awaited is told as ended", async () => {
-  const { offered, verifier, body, requests } = provingGround();
-  const key = await offered("fix");
-  const answer = prove(verifier(), key, body("fix"));
-  await vi.advanceTimersByTimeAsync(1);
-  await requests.remove(key);
-  expect(wordOf(await answer)).toBe("RequestEnded");
+test("a request that is deleted while its answer is awaited is told as ended, also when another takes its name", async () => {
+  for (const replaced of [false, true]) {
+    const { offered, verifier, body, requests, get } = provingGround();
+    const key = await offered("fix");
+    const answer = prove(verifier(), key, body("fix"));
+    await vi.advanceTimersByTimeAsync(1);
+    const request = await requests.get("fix");
+    const phase = "Active" as const;
+    if (request === undefined || !replaced) await requests.remove(key);
+    else
+      requests.put({
+        ...request,
+        metadata: { ...request.metadata, uid: "another" },
+        status: { ...(await get("fix")), phase },
+      });
+    expect(wordOf(await answer)).toBe("RequestEnded");
+  }
 });
 
 test("TO06: a locked authenticator is refused with the time at which it opens", async () => {

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { assert, integer, property, string, uint8Array } from "fast-check";
 import { expect, test } from "vitest";
 import { keyMaker } from "./keys.ts";
@@ -62,6 +62,7 @@ test("garbage holds nothing and never throws: in seals, ids, keys", () => {
     ]),
   );
   const seal = sealer(privateKeys).seal("k1", said);
+  expect(strange.holds("rsa", sign(null, said, rsa.privateKey).toString("base64url"), said)).toBe(false);
   for (const id of ["garbage", "empty", "rsa", "__proto__", "constructor", ""])
     expect(strange.holds(id, seal, said)).toBe(false);
   expect(strange.holds("k1", seal, said)).toBe(true);
