@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { z } from "zod";
 import type { ControlPlane } from "../../hack/controlplane/control-plane.ts";
 import { eventually } from "../../hack/controlplane/eventually.ts";
 import { install } from "../../hack/controlplane/install.ts";
-import { startControlPlane } from "../../hack/controlplane/start.ts";
+import { startTemporaryControlPlane } from "../../hack/controlplane/temporary.ts";
 import type { User } from "../../hack/controlplane/users.ts";
 import { requestBody, requestsPath } from "./bodies.ts";
 
@@ -37,8 +34,7 @@ const fullName = (user: string): string => (accounts.some((name) => name === use
 
 /** A control plane of its own with nothing of ours in it. */
 export async function emptyPlane(users: readonly User[] = []): Promise<Installed> {
-  const dir = await mkdtemp(join(tmpdir(), "kube-elevate-"));
-  const plane = await startControlPlane({ dir, users });
+  const plane = await startTemporaryControlPlane({ users });
   const call: Installed["call"] = async (user, ...rest) => {
     const { code, body } = await plane.ask(fullName(user), ...rest);
     return { code, body, message: z.looseObject({ message: z.string() }).safeParse(body).data?.message ?? "" };
@@ -53,10 +49,7 @@ export async function emptyPlane(users: readonly User[] = []): Promise<Installed
       const { code, stdout, stderr } = await plane.run(user, args, { check: false, input: JSON.stringify(body) });
       return { code: code === 0 ? 200 : 0, message: stderr, body: stdout };
     },
-    [Symbol.asyncDispose]: async () => {
-      await plane.stop();
-      await rm(dir, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => plane.stop(),
   };
 }
 

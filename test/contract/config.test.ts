@@ -1,0 +1,88 @@
+import { globSync, readFileSync } from "node:fs";
+import { loadAll } from "js-yaml";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import * as reasons from "../../src/api/v1alpha1/reasons.ts";
+import { readSettings } from "../../src/settings.ts";
+
+// What config/ promises without a cluster; test/cluster applies it to one.
+
+const container = z.looseObject({
+  name: z.string(),
+  args: z.array(z.string()),
+  ports: z.array(z.object({ name: z.string(), containerPort: z.int() }).loose()),
+  resources: z.looseObject({}),
+  securityContext: z.looseObject({}),
+});
+const deployment = z.object({
+  kind: z.literal("Deployment"),
+  metadata: z.looseObject({ name: z.string() }),
+  spec: z.looseObject({
+    replicas: z.int(),
+    template: z.looseObject({
+      spec: z.looseObject({ securityContext: z.looseObject({}), containers: z.array(container) }),
+    }),
+  }),
+});
+const objects = globSync("config/**/*.yaml")
+  .toSorted()
+  .flatMap((file) => loadAll(readFileSync(file, "utf8")));
+const deployments = objects.flatMap((object) => deployment.safeParse(object).data ?? []);
+
+test("controller and verifier run twice, as nobody, on a file system they cannot write to, within their memory", () => {
+  expect(deployments.map(({ metadata, spec }) => [metadata.name, spec.replicas])).toEqual([
+    ["controller", 2],
+    ["verifier", 2],
+  ]);
+  for (const { metadata, spec } of deployments) {
+    const { securityContext, containers } = spec.template.spec;
+    expect(securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
+    expect(containers.map(({ args }) => args)).toEqual([[metadata.name]]);
+    for (const { resources, securityContext: own } of containers) {
+      expect(own).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ["ALL"] },
+      });
+      expect(resources).toMatchObject({ requests: { memory: "160Mi" }, limits: { memory: "320Mi" } });
+    }
+  }
+});
+
+test("the settings that are shipped are known, and the ports are the processes' own", () => {
+  const generator = z.object({ configMapGenerator: z.array(z.object({ literals: z.array(z.string()) }).loose()) });
+  const [settings] = objects.flatMap((object) => generator.safeParse(object).data?.configMapGenerator ?? []);
+  const literals = (settings?.literals ?? []).map((literal) => /^([^=]+)=(.*)$/.exec(literal) ?? []);
+  const env = Object.fromEntries(literals.map(([, name = "", value = ""]) => [name, value]));
+  expect(Object.keys(env).length).toBeGreaterThan(2);
+  const table = readFileSync("src/settings.ts", "utf8");
+  expect(Object.keys(env).filter((name) => !table.includes(`"${name}"`))).toEqual([]);
+  const read = readSettings([], env);
+  const { healthPort, endpointPort, ...rest } = z
+    .looseObject({ healthPort: z.int(), endpointPort: z.int() })
+    .parse(read);
+  expect(rest).toMatchObject({ url: env["KUBE_ELEVATE_URL"], clusterName: env["KUBE_ELEVATE_CLUSTER_NAME"] });
+  const ports = deployments.flatMap(({ spec }) => spec.template.spec.containers.flatMap((each) => each.ports));
+  expect(ports.map(({ name, containerPort }) => [name, containerPort])).toEqual([
+    ["health", healthPort],
+    ["https", endpointPort],
+    ["health", healthPort],
+  ]);
+});
+
+test("every refusal at admission begins with a word of the closed list", () => {
+  const words = new Set<string>(reasons.refusalReasons);
+  const policy = z.object({
+    kind: z.literal("ValidatingAdmissionPolicy"),
+    spec: z.object({
+      validations: z.array(z.object({ message: z.string().optional(), messageExpression: z.string().optional() })),
+    }),
+  });
+  const messages = objects.flatMap((object) =>
+    (policy.safeParse(object).data?.spec.validations ?? []).map(
+      ({ message, messageExpression }) => message ?? messageExpression?.slice(1) ?? "",
+    ),
+  );
+  expect(messages.length).toBeGreaterThan(40);
+  expect(messages.filter((message) => !words.has(message.split(":", 1).join("")))).toEqual([]);
+});
