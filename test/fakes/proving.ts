@@ -49,7 +49,6 @@ export function provingGround(changed: Partial<ElevationPolicy["spec"]> = {}) {
 }
 
 const keyOf = (name: string) => ({ namespace: "shop", name, uid: `uid-${name}` });
-export const wrongCode = { totp: { code: "000000" } };
 export const verifierOf = (name: string): string => `verifier of ${name}`;
 export const challengeOf = (codeVerifier: string): string =>
   createHash("sha256").update(codeVerifier).digest("base64url");
