@@ -7,8 +7,8 @@ import { Failure, KubectlFailure } from "./errors.ts";
 import type { Kubectl } from "./kubectl.ts";
 import type { Named } from "./mine.ts";
 
-// What the commands read and write in the cluster, each by one run of kubectl. Reads are `get --raw`: no discovery, and
-// "not there" is told apart from "you may not look".
+// What the commands read and write in the cluster, each by one run of kubectl. Reads are `get --raw`: no discovery, and that
+// something is not there is told apart from that it may not be seen.
 
 export type Here = { readonly context: string; readonly server: string; readonly namespace: string };
 export type Me = { readonly username: string; readonly serverTime: Instant };

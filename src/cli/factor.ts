@@ -1,8 +1,8 @@
 import type { Authenticator } from "../api/v1alpha1/authenticator.ts";
 import type { Method } from "../api/v1alpha1/meta.ts";
 import { denied, exitCodes, Failure } from "./errors.ts";
-import { authenticatorName, inQuotes } from "./words.ts";
-import { command, type Scene, type World } from "./world.ts";
+import { authenticatorName } from "./words.ts";
+import { clusterCommand, inviteCommand, type Scene, type World } from "./world.ts";
 
 type Wanted = { readonly policyName: string; readonly methods: readonly Method[] };
 
@@ -20,7 +20,7 @@ export async function needsFactor(
   const found = await world.cluster.authenticator(authenticatorName(scene.me.username, "totp"));
   const state = stateOf(found);
   if (state === "usable") return undefined;
-  const enroll = command(world, "enroll totp");
+  const enroll = clusterCommand(world, "enroll totp");
   if (state === "invited")
     return new Failure(
       `you are invited on ${scene.clusterName}, but have not set up your second factor yet.\n  With the ticket that you were handed, then ask again:\n    ${enroll}`,
@@ -38,9 +38,9 @@ export async function needsFactor(
 export function howToGetOne(world: World, { contact, me }: Scene): readonly string[] {
   return [
     `  Ask ${contact} to run this and to hand you the ticket it prints (you cannot do it yourself):`,
-    `    ${command(world, `invite ${inQuotes(me.username)}`)}`,
+    `    ${inviteCommand(me.username)}`,
     "  then set one up, and ask again:",
-    `    ${command(world, "enroll totp")}`,
+    `    ${clusterCommand(world, "enroll totp")}`,
   ];
 }
 

@@ -1,3 +1,5 @@
+import type { World } from "./world.ts";
+
 /** Flags that mean what they mean in kubectl: they are handed on to it. */
 export type Flags = {
   readonly namespace?: string;
@@ -18,7 +20,7 @@ export type Given = {
   /** For every run of kubectl; the namespace goes where it belongs. */
   readonly kubectl: readonly string[];
   /** For commands that are offered, in short. */
-  readonly repeated: readonly string[];
+  readonly repeated: World["given"];
 };
 
 export function givenFlags(flags: Flags): Given {
@@ -31,7 +33,8 @@ export function givenFlags(flags: Flags): Given {
     "--as": as,
     "--request-timeout": requestTimeout,
   });
-  const repeated = [...pairs({ "-n": namespace }), ...kubectl, ...pairs({ "--endpoint": endpoint })];
+  const others = [...kubectl, ...pairs({ "--endpoint": endpoint })];
+  const repeated = { namespace: pairs({ "-n": namespace }), others };
   return { namespace, context, cluster, endpoint, kubectl, repeated };
 }
 

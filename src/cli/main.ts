@@ -23,7 +23,8 @@ const interrupt = (): void => {
 };
 process.on("SIGINT", interrupt);
 process.once("beforeExit", interrupt); // the terminal was closed under a prompt: nobody would ever answer
-const talk = talkOver({ stdin, stdout, stderr }, interruption.signal);
+const coloured = stderr.isTTY && (env["NO_COLOR"] ?? "") === "";
+const talk = talkOver({ stdin, stdout, stderr, coloured }, interruption.signal);
 
 function worldOf({ namespace, context, endpoint, kubectl, repeated }: Given): World {
   const throughKubectl = kubectlAt({

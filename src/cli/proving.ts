@@ -51,7 +51,7 @@ export async function proveByCode(
   const named = nameOf(asked.request);
   const triesMax = fromStdin ? 1 : 3;
   let secret: Secret | undefined;
-  let last: Refused | undefined;
+  const refusals: Refused[] = [];
   for (let tries = 0; tries < triesMax; tries += 1) {
     const typed = fromStdin ? await talk.line() : await talk.secret("Code from your authenticator app:");
     if (typed === undefined) break;
@@ -66,11 +66,11 @@ export async function proveByCode(
       throw new Interrupted(`Given up, but the code was sent. What became of it: kubectl elevate status ${named.name}`);
     });
     if (!("refused" in answer)) return answer;
-    last = answer;
+    refusals.push(answer);
     const again = await nextTry(world, asked, answer);
     if (tries + 1 < triesMax) talk.say(again);
   }
-  throw outOfTries(world, asked, last, fromStdin);
+  throw outOfTries(world, asked, refusals);
 }
 
 const nameOf = ({ metadata }: ElevationRequest): Named => ({ namespace: metadata.namespace, name: metadata.name });
@@ -128,18 +128,17 @@ async function locked({ cluster, clock, zone }: World, asked: Asked, retryAfter:
   return denied("AuthenticatorLocked", `too many wrong codes; your TOTP authenticator is locked until\n  ${when}`);
 }
 
-function outOfTries(world: World, { request, told }: Asked, last: Refused | undefined, once: boolean): Failure {
+function outOfTries(world: World, { request, told }: Asked, refusals: readonly Refused[]): Failure {
   const timesOut = `\n  ${request.metadata.name} will time out; ask again: ${told.again}`;
-  const used = last?.refused.reason === "ProofAlreadyUsed";
+  const last = refusals.at(-1)?.refused.reason;
   if (last === undefined) return new Failure(`no code of six digits was given.${timesOut}`);
-  const what = once
-    ? used
-      ? `that code was used already. Wait for the next one, in ${nextCode(world)}`
-      : "the code was refused. Is the clock of your phone right?"
-    : used
-      ? `three codes were refused, the last was used already.`
-      : "three codes were refused. Is the clock of your phone right?";
-  return denied(used ? "ProofAlreadyUsed" : "ProofRejected", `${what}${timesOut}`);
+  const count = ["the code was", "two codes were", "three codes were"][refusals.length - 1] ?? "all codes were";
+  return last === "ProofAlreadyUsed"
+    ? denied(
+        last,
+        `${count} refused, ${refusals.length === 1 ? "it" : "the last"} was used already. Wait for the next one, in ${nextCode(world)}.${timesOut}`,
+      )
+    : denied("ProofRejected", `${count} refused. Is the clock of your phone right?${timesOut}`);
 }
 
 /** Says what the grant is; a Failure where it is none. */

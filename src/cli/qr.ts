@@ -1,5 +1,6 @@
-/** For a phone's camera: two rows of squares in each line of text. Loaded when there is one to draw. */
-export async function qrCode(text: string): Promise<string> {
+/** For a phone's camera: two rows of squares in each line of text, white on black in any terminal that has colours. Loaded when there is one to draw. */
+export async function qrCode(text: string, coloured: boolean): Promise<string> {
   const { renderUnicodeCompact } = await import("uqr");
-  return renderUnicodeCompact(text, { ecc: "L", border: 2 });
+  const rows = renderUnicodeCompact(text, { ecc: "L", border: 2 }).split("\n");
+  return rows.map((row) => (coloured ? `\u001B[40;97m${row}\u001B[0m` : row)).join("\n");
 }

@@ -17,7 +17,13 @@ export type Wish = {
 export function refusalIn(error: unknown, wish: Wish): Failure | undefined {
   if (!(error instanceof KubectlFailure)) return undefined;
   const refused = wordOf(error.message);
-  if (refused !== undefined) return denied(refused.reason, sentence(refused, wish));
+  if (refused !== undefined) {
+    const { reason, message } = refused;
+    // Where several rules refuse, the server tells any one of them; that it is so under every policy is worth more.
+    const anywhere = namespaceWords.has(reason) && /^(kube|elevate)-/.test(wish.namespace);
+    const told = anywhere ? "NamespaceNotAllowed" : reason;
+    return denied(told, sentence({ reason: told, message }, wish));
+  }
   // Beyond what any policy may allow the CRD speaks first, in words of its own.
   const max = parseDurationMs(wish.policy.spec.duration.max) ?? Number.POSITIVE_INFINITY;
   const tooLong = wish.duration !== undefined && (parseDurationMs(wish.duration) ?? 0) > max;
@@ -25,6 +31,8 @@ export function refusalIn(error: unknown, wish: Wish): Failure | undefined {
     ? denied("DurationTooLong", sentence({ reason: "DurationTooLong", message: "" }, wish))
     : undefined;
 }
+
+const namespaceWords: ReadonlySet<string> = new Set(["NamespaceNotSelected", "UseNotPermitted"]);
 
 type Refusal = { readonly reason: RefusalReason; readonly message: string };
 

@@ -6,6 +6,8 @@ import { lineReader } from "./lines.ts";
 export type Talk = {
   readonly say: (text: string) => void;
   readonly result: (text: string) => void;
+  /** stderr is a terminal, and $NO_COLOR is not set. */
+  readonly coloured: boolean;
   /** Asks for something secret, which is echoed as `*`; without a terminal the next line of stdin. Undefined: no more input. */
   secret(message: string): Promise<string | undefined>;
   /** The next line of stdin, unasked. */
@@ -13,12 +15,13 @@ export type Talk = {
 };
 
 type Streams = {
+  readonly coloured: boolean;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
 };
 
-export function talkOver({ stdin, stdout, stderr }: Streams, signal: AbortSignal): Talk {
+export function talkOver({ stdin, stdout, stderr, coloured }: Streams, signal: AbortSignal): Talk {
   const next = lineReader(stdin);
   const say = (text: string): void => void stderr.write(`${text}\n`);
   const line = async (): Promise<string | undefined> => {
@@ -28,6 +31,7 @@ export function talkOver({ stdin, stdout, stderr }: Streams, signal: AbortSignal
   };
   return {
     say,
+    coloured,
     result: (text) => void stdout.write(`${text}\n`),
     line,
     secret: async (message) => {

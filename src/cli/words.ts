@@ -25,6 +25,12 @@ export function clockTime(time: Instant, zone: string): string {
   return `${hour ?? ""}:${minute ?? ""}:${second ?? ""} ${name}`;
 }
 
+/** With the day, for what lies further ahead: 2026-11-25 03:42:07 UTC. */
+export function dayTime(time: Instant, zone: string): string {
+  const day = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short" }).format(time);
+  return `${day} ${clockTime(time, zone)}`;
+}
+
 /** As the API writes durations, to the second: 4m41s, 15m, 1h30m. */
 export function exactly(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));

@@ -4,7 +4,7 @@ import type { Endpoint, Place } from "./endpoint.ts";
 import { Failure } from "./errors.ts";
 import type { Mine } from "./mine.ts";
 import type { Talk } from "./talk.ts";
-import { quoted } from "./words.ts";
+import { inQuotes, quoted } from "./words.ts";
 
 /** All that a command may touch, put together in main.ts. */
 export type World = {
@@ -19,8 +19,8 @@ export type World = {
   /** The terminal's time zone. */
   readonly zone: string;
   readonly randomBytes: (count: number) => Uint8Array;
-  /** -n, --context and their like as the user gave them: they are repeated in each command that is offered. */
-  readonly given: readonly string[];
+  /** As the user gave them: they are repeated in each command that is offered. */
+  readonly given: { readonly namespace: readonly string[]; readonly others: readonly string[] };
 };
 
 /** Who asks, of which cluster, in which namespace. */
@@ -53,12 +53,23 @@ export function endpointOf({ endpointAt, endpointGiven }: World, trust: Trust): 
   const place = endpointGiven ?? url;
   if (place === "")
     throw new Failure(
-      "no verifier has told where it is (ConfigMap kube-elevate-trust in elevate-system has no url).\n  See: kubectl elevate doctor",
+      "no verifier has told where it is (ConfigMap kube-elevate-trust in elevate-system has no url).\n  Does a verifier run? kubectl get pods -n elevate-system",
     );
   return endpointAt({ url: place, ca: ca === "" ? undefined : ca });
 }
 
 /** A command to copy, with the flags that the user gave. */
 export function command({ given }: World, words: string, rest = ""): string {
-  return ["kubectl elevate", words, ...given.map(quoted), rest].filter((part) => part !== "").join(" ");
+  const flags = [...given.namespace, ...given.others];
+  return ["kubectl elevate", words, ...flags.map(quoted), rest].filter((part) => part !== "").join(" ");
+}
+
+/** The same for what lies in no namespace. */
+export function clusterCommand(world: World, words: string): string {
+  return command({ ...world, given: { ...world.given, namespace: [] } }, words);
+}
+
+/** For somebody else to run, with a kubeconfig of their own. */
+export function inviteCommand(username: string): string {
+  return `kubectl elevate invite ${inQuotes(username)}`;
 }

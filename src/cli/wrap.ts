@@ -1,6 +1,6 @@
 const columns = 100;
 
-/** Lines of at most 100 columns: broken after a sentence where one ends, else at a blank, never inside a command to copy. */
+/** Lines of at most 100 columns: broken after a sentence, or half of one; else at a blank, never inside a command to copy. */
 export function wrapped(text: string): string {
   return text.split("\n").flatMap(broken).join("\n");
 }
@@ -16,6 +16,6 @@ function broken(line: string): readonly string[] {
 
 /** Where the next line begins. */
 function breakIn(head: string): number {
-  const sentence = Math.max(head.lastIndexOf(". "), head.lastIndexOf(": ", head.length - 3));
-  return sentence > columns / 2 ? sentence + 2 : head.trimEnd().lastIndexOf(" ") + 1;
+  const [part] = /^.{30,}[.;?] (?=\S)/.exec(head) ?? [];
+  return part?.length ?? head.trimEnd().lastIndexOf(" ") + 1;
 }

@@ -1,8 +1,8 @@
 import { instant, parseInstant } from "../../domain/time.ts";
 import { type ExitCode, exitCodes, Interrupted, told } from "../errors.ts";
 import { stateOf } from "../factor.ts";
-import { authenticatorName, exactly, inQuotes, roughly } from "../words.ts";
-import { command, endpointOf, type Scene, sceneOf, type World } from "../world.ts";
+import { authenticatorName, exactly, roughly } from "../words.ts";
+import { clusterCommand, endpointOf, inviteCommand, type Scene, sceneOf, type World } from "../world.ts";
 
 type Finding = { readonly good: boolean; readonly says: string };
 
@@ -56,12 +56,14 @@ async function check<T>(
 
 async function factor(world: World, { me, clusterName, contact }: Scene): Promise<Finding> {
   const found = await world.cluster.authenticator(authenticatorName(me.username, "totp"));
-  const ask = `Ask ${contact} to run: ${command(world, `invite ${inQuotes(me.username)}`)}`;
+  const ask = `Ask ${contact} to run: ${inviteCommand(me.username)}`;
   switch (stateOf(found)) {
     case "none":
       return wrong(`you have no second factor on ${clusterName}\n${ask}`);
     case "invited":
-      return wrong(`you are invited, but have not set up TOTP yet\nWith your ticket: ${command(world, "enroll totp")}`);
+      return wrong(
+        `you are invited, but have not set up TOTP yet\nWith your ticket: ${clusterCommand(world, "enroll totp")}`,
+      );
     case "disabled":
       return wrong(`your TOTP authenticator is disabled\n${ask}, after deleting the old one`);
     case "usable": {

@@ -9,8 +9,8 @@ import { denied, type ExitCode, exitCodes, Failure, Interrupted } from "../error
 import { howToGetOne, stateOf } from "../factor.ts";
 import { qrCode } from "../qr.ts";
 import { patiently, read } from "../verifier.ts";
-import { authenticatorName, inQuotes } from "../words.ts";
-import { command, endpointOf, type Scene, sceneOf, type World } from "../world.ts";
+import { authenticatorName } from "../words.ts";
+import { clusterCommand, endpointOf, inviteCommand, type Scene, sceneOf, type World } from "../world.ts";
 
 export type EnrollOptions = { readonly ticketStdin: boolean };
 
@@ -24,11 +24,11 @@ export async function enrollTotp(world: World, { ticketStdin }: EnrollOptions): 
   const ticket = await ticketOf(world, ticketStdin);
 
   const answer = await patiently(world, endpoint, authenticatorPath(name, "challenge"), { codeVerifier: ticket });
-  if (!answer.ok) throw refused(world, scene, answer.status);
+  if (!answer.ok) throw refused(scene, answer.status);
   const { totp } = read(endpoint, enrollmentAnswer.safeParse(answer.body));
   talk.say(`Setting up TOTP for ${scene.me.username} on ${scene.clusterName}.`);
   talk.say("Scan this with an authenticator app on your phone:");
-  talk.say(await qrCode(totp.uri));
+  talk.say(await qrCode(totp.uri, talk.coloured));
   talk.say(`or type this secret into it:  ${totp.secret}`);
   talk.say(`or open this address there:   ${totp.uri}`);
   talk.say("It is not shown again once a code of it is confirmed. Keep it nowhere else.");
@@ -36,9 +36,9 @@ export async function enrollTotp(world: World, { ticketStdin }: EnrollOptions): 
     await confirm(world, scene, endpoint, { name, ticket });
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    throw new Interrupted(`Given up: nothing is set up yet. With the same ticket: ${command(world, "enroll totp")}`);
+    throw new Interrupted(`Given up: nothing is set up yet. With the same ticket: ${enroll(world)}`);
   }
-  talk.say(`TOTP is set up. What you may ask for: ${command(world, "policies")}`);
+  talk.say(`TOTP is set up. What you may ask for: ${clusterCommand(world, "policies")}`);
   talk.result(`authenticator.kube-elevate.dev/${name} enrolled`);
   return exitCodes.done;
 }
@@ -101,17 +101,19 @@ async function confirm(world: World, scene: Scene, endpoint: Endpoint, { name, t
       read(endpoint, registerAnswer.safeParse(answer.body));
       return;
     }
-    if (answer.status.reason !== "ProofRejected") throw refused(world, scene, answer.status);
+    if (answer.status.reason !== "ProofRejected") throw refused(scene, answer.status);
     talk.say("That code is not right. Wait for the next one, and try that");
   }
   throw denied(
     "ProofRejected",
-    `no right code was given. Is the clock of your phone right?\n  With the same ticket: ${command(world, "enroll totp")}`,
+    `no right code was given. Is the clock of your phone right?\n  With the same ticket: ${enroll(world)}`,
   );
 }
 
-function refused(world: World, { me, contact }: Scene, { reason = "no", message }: Status): Failure {
-  const anew = `\n  Ask ${contact} for another one: ${command(world, `invite ${inQuotes(me.username)}`)}`;
+const enroll = (world: World): string => clusterCommand(world, "enroll totp");
+
+function refused({ me, contact }: Scene, { reason = "no", message }: Status): Failure {
+  const anew = `\n  Ask ${contact} for another one: ${inviteCommand(me.username)}`;
   if (reason === "CallerUnknown")
     return denied(reason, `that ticket is not for ${me.username}, or it is used up.${anew}`);
   if (reason === "TicketExpired") return denied(reason, `that ticket has run out.${anew}`);

@@ -4,8 +4,8 @@ import { formatInstant, instant, later, parseDurationMs, parseInstant } from "..
 import { denied, type ExitCode, exitCodes, Failure, KubectlFailure } from "../errors.ts";
 import { stateOf } from "../factor.ts";
 import { wordOf } from "../refusals.ts";
-import { authenticatorName, clockTime, inQuotes } from "../words.ts";
-import { command, type Scene, sceneOf, type World } from "../world.ts";
+import { authenticatorName, dayTime, inQuotes } from "../words.ts";
+import { clusterCommand, type Scene, sceneOf, type World } from "../world.ts";
 
 export type InviteOptions = { readonly validFor: string };
 
@@ -34,11 +34,9 @@ export async function invite(world: World, username: string, { validFor }: Invit
   } catch (error) {
     throw await whyNot(world, scene, username, error);
   }
-  talk.say(
-    `Invited ${username} to set up TOTP on ${scene.clusterName}, until ${clockTime(until, zone)} (${validFor}).`,
-  );
+  talk.say(`Invited ${username} to set up TOTP on ${scene.clusterName}, until ${dayTime(until, zone)} (${validFor}).`);
   talk.say("Hand over the ticket below, to nobody else and not by way of this cluster: it is all that it takes, once.");
-  talk.say(`They run: ${command(world, "enroll totp")}`);
+  talk.say("They run: kubectl elevate enroll totp");
   talk.say(`authenticator.kube-elevate.dev/${name} created`);
   talk.result(ticket);
   return exitCodes.done;
@@ -52,13 +50,13 @@ async function whyNot(world: World, { clusterName }: Scene, username: string, er
   const name = authenticatorName(username, "totp");
   const found = await world.cluster.authenticator(name);
   const remove = `    kubectl delete authenticator ${name}`;
-  const anew = `    ${command(world, `invite ${inQuotes(username)}`)}`;
+  const anew = `    ${clusterCommand(world, `invite ${inQuotes(username)}`)}`;
   const disable = `    kubectl patch authenticator ${name} --type=merge -p '{"spec":{"disabled":true}}'`;
   switch (stateOf(found)) {
     case "none":
       return new Failure(`${username} had an authenticator a moment ago. Try again:\n${anew}`);
     case "invited": {
-      const until = clockTime(parseInstant(found?.spec.expirationTime), world.zone);
+      const until = dayTime(parseInstant(found?.spec.expirationTime), world.zone);
       return new Failure(
         `${username} is invited on ${clusterName} already, until ${until}. A ticket is shown once; for another one:\n${remove}\n${anew}`,
       );

@@ -5,6 +5,7 @@ import { type ExitCode, exitCodes, Failure } from "../errors.ts";
 import { type Output, printRequest } from "../results.ts";
 import { clockTime, roughly, table } from "../words.ts";
 import { command, type Scene, sceneOf, type World } from "../world.ts";
+import { wrapped } from "../wrap.ts";
 
 /** What I hold now, in all namespaces: also what `kubectl elevate` says when nothing else is asked of it. */
 export async function overview(world: World): Promise<ExitCode> {
@@ -93,7 +94,6 @@ function tellNothing(world: World, { me, clusterName, here }: Scene, all: readon
   const why = spec.justification === undefined ? "" : '-j "..."';
   const again = command(world, `request ${spec.policyName}`, [elsewhere, why].filter((part) => part !== "").join(" "));
   const how = status?.phase === "TimedOut" ? "timed out" : (status?.phase ?? "ended").toLowerCase();
-  talk.say(
-    `Last: ${metadata.name} in ${metadata.namespace}, ${how} ${roughly(clock() - endOf(last))} ago. Again: ${again}`,
-  );
+  const ago = roughly(clock() - endOf(last));
+  talk.say(wrapped(`Last: ${metadata.name} in ${metadata.namespace}, ${how} ${ago} ago. Again: ${again}`));
 }

@@ -1,0 +1,368 @@
+import { createHash } from "node:crypto";
+import { expect, test } from "vitest";
+import { formatInstant, later } from "../../src/domain/time.ts";
+import { alice, authenticator, granted, offer, policy, type Terminal, terminal } from "./terminal.ts";
+
+// What the transcripts leave open: each command, and what each says when it cannot.
+
+const ask = 'request payments-debug -j "INC-1 x"';
+const ticket = "A".repeat(43);
+const name = `${Buffer.from(alice).toString("hex")}.totp`;
+const seed = { totp: { secret: "ABCDEFGH", uri: "otpauth://totp/prod-eu:alice?secret=ABCDEFGH" } };
+
+function without(at: Terminal, kind: string): void {
+  for (const [key, object] of at.objects) if (object.kind === kind) at.objects.delete(key);
+}
+
+test("invite: the ticket stands alone on stdout, and its hash in the object", async () => {
+  const at = terminal();
+  const { screen, stdout, exitCode } = await at.type("invite 'oidc:bob@example.com' --valid-for 2h");
+  const made = at.of("Authenticator").find(({ metadata }) => metadata.name !== name);
+  expect(made?.metadata.name).toBe(`${Buffer.from("oidc:bob@example.com").toString("hex")}.totp`);
+  expect(made?.spec).toEqual({
+    owner: { username: "oidc:bob@example.com" },
+    method: "TOTP",
+    codeChallenge: createHash("sha256").update(stdout.trim()).digest("base64url"),
+    invitedBy: alice,
+    expirationTime: "2026-11-24T05:27:07.000Z",
+  });
+  expect(stdout).toMatch(/^[A-Za-z0-9_-]{43}\n$/);
+  expect(screen).toBe(`\
+Invited oidc:bob@example.com to set up TOTP on prod-eu, until 2026-11-24 05:27:07 UTC (2h).
+Hand over the ticket below, to nobody else and not by way of this cluster: it is all that it takes, once.
+They run: kubectl elevate enroll totp
+authenticator.kube-elevate.dev/${made?.metadata.name ?? ""} created
+${stdout}`);
+  expect(exitCode).toBe(0);
+  expect(JSON.stringify(at.runs)).not.toContain(stdout.trim());
+});
+
+test("invite: who has one, or an invitation, is told how to begin anew", async () => {
+  const at = terminal();
+  const usable = await at.type(`invite '${alice}'`);
+  expect(usable).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(usable.screen).toBe(`\
+error: oidc:alice@example.com has TOTP on prod-eu already. Where it is lost, end it and invite anew:
+    kubectl patch authenticator ${name} --type=merge -p '{"spec":{"disabled":true}}'
+    kubectl delete authenticator ${name}
+    kubectl elevate invite 'oidc:alice@example.com'
+`);
+  at.put(authenticator("Pending"));
+  expect((await at.type(`invite '${alice}' --context other`)).screen).toBe(`\
+error: oidc:alice@example.com is invited on prod-eu already, until 2026-11-25 00:00:00 UTC.
+  A ticket is shown once; for another one:
+    kubectl delete authenticator ${name}
+    kubectl elevate invite 'oidc:alice@example.com' --context other
+`);
+});
+
+test("enroll: shows the seed once, and takes a code that confirms it", async () => {
+  const at = terminal();
+  at.put(authenticator("Pending"));
+  at.script.challenge = [seed];
+  at.script.register = [
+    { refuse: "ProofRejected", code: 403 },
+    { name, method: "TOTP" },
+  ];
+  const { screen, stdout, exitCode } = await at.type("enroll totp", [ticket, "111111", "222 222"]);
+  expect(screen).toContain("Setting up TOTP for oidc:alice@example.com on prod-eu.\n");
+  expect(screen).toContain("█▀▀▀");
+  expect(screen).toContain(`into it:  ${seed.totp.secret}\nor open this address there:   ${seed.totp.uri}\n`);
+  expect(screen).toContain("That code is not right. Wait for the next one, and try that\n");
+  expect(stdout).toBe(`authenticator.kube-elevate.dev/${name} enrolled\n`);
+  expect(exitCode).toBe(0);
+  expect(at.posts.map(({ body }) => body)).toEqual([
+    { codeVerifier: ticket },
+    { codeVerifier: ticket, totp: { code: "111111" } },
+    { codeVerifier: ticket, totp: { code: "222222" } },
+  ]);
+  expect(screen).not.toContain(ticket);
+});
+
+test("enroll: nobody invited, a ticket that opens nothing, one that ran out, one that is none", async () => {
+  const at = terminal();
+  without(at, "Authenticator");
+  expect(await at.type("enroll totp", [ticket])).toMatchObject({
+    exitCode: 3,
+    screen: expect.stringContaining("error: nobody has invited you on prod-eu.\n  Ask #platform-oncall") as unknown,
+  });
+  at.put(authenticator("Pending"));
+  at.script.challenge = [
+    { refuse: "CallerUnknown", code: 401 },
+    { refuse: "TicketExpired", code: 403 },
+  ];
+  expect((await at.type("enroll totp --ticket-stdin", [ticket])).screen).toBe(`\
+error (CallerUnknown): that ticket is not for oidc:alice@example.com, or it is used up.
+  Ask #platform-oncall for another one: kubectl elevate invite 'oidc:alice@example.com'
+`);
+  expect(await at.type("enroll totp --ticket-stdin", [ticket])).toMatchObject({ exitCode: 3 });
+  const posts = at.posts.length;
+  expect((await at.type("enroll totp", ["not a ticket"])).screen).toContain("error: that is no ticket: ");
+  expect(at.posts).toHaveLength(posts);
+});
+
+test("enroll: Ctrl-C before the code is confirmed leaves the ticket good", async () => {
+  const at = terminal();
+  at.put(authenticator("Pending"));
+  at.script.challenge = [seed];
+  const { screen, exitCode } = await at.type("enroll totp", [ticket, null]);
+  expect(exitCode).toBe(130);
+  expect(screen).toMatch(/Given up: nothing is set up yet. With the same ticket: kubectl elevate enroll totp\n$/);
+});
+
+test("PL08: Ctrl-C at the prompt sends no proof, and says what is left behind", async () => {
+  const at = terminal();
+  const { screen, stdout, exitCode } = await at.type(ask, [null]);
+  expect(screen).toMatch(
+    /\nGiven up: nothing was proven. payments-debug-7k2mx will time out;\n  ask again: kubectl elevate request payments-debug -j "..."\n$/,
+  );
+  expect([stdout, exitCode, at.posts.map(({ path }) => path.replace(/.*\//, ""))]).toEqual(["", 130, ["challenge"]]);
+});
+
+test("request: namespace, context and duration are repeated in what it offers", async () => {
+  const at = terminal();
+  at.script.verify = [{ refuse: "DeadlinePassed", code: 403 }];
+  const { screen, exitCode } = await at.type(`${ask} -n checkout --context prod-eu --duration 20m`, ["123456"]);
+  expect(screen.split("\n").slice(-3).join("\n")).toBe(`\
+error (DeadlinePassed): payments-debug-7k2mx waits for a proof no longer.
+  Ask again: kubectl elevate request payments-debug -n checkout --context prod-eu --duration 20m -j "..."
+`);
+  expect(exitCode).toBe(5);
+});
+
+test("request: a policy that offers no TOTP is refused here, and nothing is created", async () => {
+  const at = terminal();
+  at.put(policy("payments-debug", "pod-debugger", { authentication: { methods: ["WebAuthn"] } }));
+  expect(await at.type(ask)).toEqual({
+    screen:
+      "error (MethodNotAllowed): payments-debug takes WebAuthn;\n  this version of the plugin proves by TOTP alone\n",
+    stdout: "",
+    exitCode: 3,
+  });
+  expect(at.of("ElevationRequest")).toEqual([]);
+});
+
+test("request: an endpoint that offers something else than the object says is not proven to", async () => {
+  const at = terminal();
+  const other = { ...offer("2026-11-24T03:32:07.000Z"), roleRef: { kind: "ClusterRole", name: "harmless" } };
+  at.script.challenge = [{ offer: other, methods: ["TOTP"] }];
+  const { screen, exitCode } = await at.type(ask, ["123456"]);
+  expect(screen).toContain("error: the endpoint offers something else than payments-debug-7k2mx says.");
+  expect([exitCode, at.posts]).toEqual([
+    1,
+    [expect.objectContaining({ path: expect.stringMatching(/challenge$/) as unknown })],
+  ]);
+});
+
+test("request: a grant that does not come is still pending after a while: exit 4", async () => {
+  const at = terminal();
+  const verificationTime = formatInstant(at.now);
+  at.script.verify = [{ method: "TOTP", verificationTime, phase: "Granting" }];
+  const { screen, stdout, exitCode } = await at.type(ask, ["123456"]);
+  expect(screen).toContain("Your proof is accepted. Waiting for the access\n");
+  expect(screen).toContain("error: payments-debug-7k2mx is still Granting; the proof is accepted.");
+  expect([stdout, exitCode]).toEqual(["", 4]);
+});
+
+test("request: revoked before it was told: exit 5", async () => {
+  const at = terminal();
+  const end = { endTime: "2026-11-24T03:27:09.000Z", message: "by sre: no" };
+  at.script.verify = [
+    () => {
+      const answer = granted(at, "payments-debug-7k2mx");
+      const found = at.request("payments-debug-7k2mx");
+      if (found !== undefined)
+        at.put({ ...found, status: { ...found.status, phase: "Revoked", reason: "Revoked", ...end } });
+      return { ...answer, phase: "Revoked" };
+    },
+  ];
+  const { screen, exitCode } = await at.type(ask, ["123456"]);
+  expect(screen).toContain("error (Revoked): payments-debug-7k2mx was revoked at 03:27:09 UTC (by sre: no).");
+  expect(exitCode).toBe(5);
+});
+
+test("request --dry-run: the cluster judges, nothing is created, nothing is asked", async () => {
+  const at = terminal();
+  const { stdout, exitCode } = await at.type(`${ask} --dry-run`);
+  expect(stdout).toBe("elevationrequest.kube-elevate.dev/payments-debug-7k2mx created (server dry run)\n");
+  expect([exitCode, at.of("ElevationRequest"), at.posts]).toEqual([0, [], []]);
+  at.refusal = "UseNotPermitted: no";
+  expect(await at.type(`${ask} --dry-run`)).toMatchObject({ stdout: "", exitCode: 3 });
+});
+
+test.each([
+  ["request", "error: missing required argument 'policy'"],
+  [`${ask} --duration 1d`, "error: --duration takes a duration as in 30m or 1h30m"],
+  [`${ask} --method webauthn`, "error: this version knows the method totp, not webauthn"],
+  [`${ask} -o wide`, "error: -o takes json, yaml, name, not wide"],
+  [`${ask} --what`, "error: unknown option '--what'"],
+  ["elevate-me", "error: there is no command elevate-me. See: kubectl elevate --help"],
+])("PL01: wrong usage is exit 2: %s", async (line, says) => {
+  const at = terminal();
+  const { screen, stdout, exitCode } = await at.type(line);
+  expect(screen).toContain(says);
+  expect([stdout, exitCode, at.runs]).toEqual(["", 2, []]);
+});
+
+const applied = (spec: object = {}, status: object = {}): Parameters<Terminal["put"]>[0] => ({
+  kind: "ElevationRequest",
+  metadata: {
+    name: "monday",
+    namespace: "payments",
+    uid: "m",
+    resourceVersion: "1",
+    creationTimestamp: "2026-11-24T03:26:47Z",
+  },
+  spec: { policyName: "payments-debug", justification: "INC-9 y", requester: { username: alice }, ...spec },
+  status: { phase: "Pending", reason: "AwaitingProof", offer: offer("2026-11-24T03:31:47Z"), ...status },
+});
+
+test("PL05: prove shows what was asked for before it claims", async () => {
+  const at = terminal();
+  at.put(applied());
+  const { screen, stdout, exitCode } = await at.type("prove monday", ["123456"]);
+  expect(screen).toBe(`\
+monday was not made by this terminal, but 20s ago by somebody with your credentials.
+Type a code only if it was you.
+It asks for  ClusterRole/pod-debugger in namespace payments, for 15m (30m with WebAuthn)
+As           oidc:alice@example.com on prod-eu
+Why          INC-9 y
+Code from your authenticator app: ******
+Active until 03:42:07 UTC (15m), in every shell that uses your credentials.
+elevationrequest.kube-elevate.dev/monday active
+`);
+  expect([stdout, exitCode]).toEqual(["elevationrequest.kube-elevate.dev/monday active\n", 0]);
+  const [verified] = at.posts;
+  const claimed = createHash("sha256").update(String(verified?.body["codeVerifier"])).digest("base64url");
+  expect(at.request("monday")?.spec?.["codeChallenge"]).toBe(claimed);
+});
+
+test.each([
+  [
+    applied({ requester: { username: "oidc:bob@example.com" } }),
+    3,
+    "error (RequesterMismatch): monday was asked for by oidc:bob@example.com, who alone can prove it",
+  ],
+  [
+    applied({ codeChallenge: createHash("sha256").update("x").digest("base64url") }),
+    3,
+    "error (CallerUnknown): monday is claimed already",
+  ],
+  [
+    applied({}, { phase: "TimedOut", reason: "DeadlinePassed", endTime: "2026-11-24T03:27:00.000Z" }),
+    5,
+    "error (DeadlinePassed): monday timed out at 03:27:00 UTC, nobody proved it",
+  ],
+  [
+    applied({}, { phase: "Denied", reason: "PolicyNotFound", endTime: "2026-11-24T03:27:00.000Z" }),
+    3,
+    "error (PolicyNotFound): monday was denied.",
+  ],
+])("PL05: what cannot be proven is told, and not touched", async (object, code, says) => {
+  const at = terminal();
+  at.put(object);
+  const { screen, stdout, exitCode } = await at.type("prove monday", ["123456"]);
+  expect(screen).toContain(says);
+  expect([stdout, exitCode, at.request("monday"), at.posts]).toEqual(["", code, object, []]);
+});
+
+test("PL05, PL08: Ctrl-C at the prompt of prove leaves the request unclaimed", async () => {
+  const at = terminal();
+  at.put(applied());
+  expect((await at.type("prove monday", [null])).exitCode).toBe(130);
+  expect(at.request("monday")).toEqual(applied());
+});
+
+test("status NAME tells by its exit code: 0 active, 3 denied, 4 pending, 5 over", async () => {
+  const at = terminal();
+  at.put(applied());
+  expect(await at.type("status monday")).toMatchObject({
+    exitCode: 4,
+    stdout: "elevationrequest.kube-elevate.dev/monday pending\n",
+  });
+  granted(at, "monday");
+  expect(await at.type("status monday")).toEqual({
+    exitCode: 0,
+    stdout: "elevationrequest.kube-elevate.dev/monday active\n",
+    screen: "elevationrequest.kube-elevate.dev/monday active\nActive until 03:42:07 UTC (15m left).\n",
+  });
+  at.put(applied({}, { phase: "Expired", reason: "Expired", endTime: "2026-11-24T03:27:00.000Z" }));
+  expect(await at.type("status monday")).toMatchObject({
+    exitCode: 5,
+    stdout: "elevationrequest.kube-elevate.dev/monday expired\n",
+  });
+});
+
+test("policies: those that I may use here, and what to type next", async () => {
+  const at = terminal();
+  expect(await at.type("policies")).toEqual({
+    screen: `\
+NAME             ROLE           MAX   METHODS         JUSTIFICATION
+payments-debug   pod-debugger   1h    WebAuthn,TOTP   INC-4312 what happens
+Ask: kubectl elevate request payments-debug -j "INC-4312 what happens"
+`,
+    stdout: expect.stringMatching(/^NAME[^]*happens\n$/) as unknown,
+    exitCode: 0,
+  });
+  at.usable = [];
+  expect(await at.type("policies -n checkout")).toEqual({
+    screen: "You may ask for nothing in namespace checkout. Another one: -n NAMESPACE. Or ask #platform-oncall\n",
+    stdout: "",
+    exitCode: 0,
+  });
+});
+
+test("doctor: all is well", async () => {
+  const at = terminal();
+  expect(await at.type("doctor")).toMatchObject({
+    exitCode: 0,
+    screen: `\
+ok     you are oidc:alice@example.com on prod-eu, in namespace payments
+ok     you have TOTP
+ok     in namespace payments you may ask for payments-debug
+ok     the clock of this machine agrees with that of the API server
+ok     endpoint https://elevate.example.com answers, with a certificate that kube-elevate-trust vouches for
+ok     the clock of this machine agrees with that of the endpoint
+`,
+  });
+});
+
+test("doctor: what is wrong, each with its cure", async () => {
+  const at = terminal();
+  without(at, "Authenticator");
+  without(at, "ConfigMap");
+  at.usable = [];
+  expect(await at.type("doctor")).toMatchObject({
+    exitCode: 1,
+    screen: `\
+ok     you are oidc:alice@example.com on prod-eu, in namespace payments
+wrong  you have no second factor on prod-eu
+       Ask an inviter to run: kubectl elevate invite 'oidc:alice@example.com'
+wrong  there is nothing that you may ask for in namespace payments
+       Another one: -n NAMESPACE. Or ask an inviter
+ok     the clock of this machine agrees with that of the API server
+wrong  endpoint: no verifier has told where it is (ConfigMap kube-elevate-trust in elevate-system has no url).
+       Does a verifier run? kubectl get pods -n elevate-system
+`,
+  });
+});
+
+test("PL01: an error that nobody thought of is one line, without a stack", async () => {
+  const at = terminal();
+  at.objects.clear();
+  at.put(policy("payments-debug", "pod-debugger"));
+  at.judged = () => {
+    throw new TypeError("cannot read properties of undefined");
+  };
+  at.put(authenticator("Active"));
+  const { screen, exitCode } = await at.type(`${ask} --endpoint https://elevate.example.com`);
+  expect([screen, exitCode]).toEqual(["error: cannot read properties of undefined\n", 1]);
+});
+
+test("status: open ones are told beside the grants", async () => {
+  const at = terminal();
+  at.put(applied());
+  at.names = [{ namespace: "payments", name: "monday" }];
+  at.now = later(at.now, 1_000);
+  expect((await at.type("status")).screen).toContain("monday in payments is Pending, not granted.\n");
+});
