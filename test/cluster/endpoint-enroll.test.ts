@@ -150,7 +150,7 @@ test("EN04: a ticket opens only the authenticator that it was made for", async (
 test("a wrong code registers nothing, and the right one after it does", async () => {
   const ticket = await invite(cluster, "fay-two");
   const seed = await seedOf(one(), ca, "fay-two", ticket);
-  const step = await stepNow();
+  const step = await stepNow(3_000);
   const wrong = await register(one(), "fay-two", ticket, codeAt(seed, step + 1));
   expect([wrong.status, wrong.body["reason"]]).toEqual([403, "ProofRejected"]);
   expect((await register(one(), "fay-two", ticket, codeAt(seed, step))).status).toBe(201);

@@ -74,7 +74,10 @@ export async function enroll(
   const ticket = await invite(cluster, username);
   const seed = await seedOf(at, ca, username, ticket);
   const path = authenticatorPath(totpOf(username), "register");
-  const done = await post(at, ca, path, { codeVerifier: ticket, totp: { code: codeAt(seed, (await stepNow()) - 1) } });
+  const done = await post(at, ca, path, {
+    codeVerifier: ticket,
+    totp: { code: codeAt(seed, (await stepNow(3_000)) - 1) },
+  });
   if (done.status !== 201) throw new Error(`not enrolled: ${done.text}`);
   return { username, ticket, seed };
 }
@@ -109,8 +112,11 @@ export function codeAt(seed: string, step: number): string {
   return String((mac.readUInt32BE(offset) & 0x7f_ff_ff_ff) % 1_000_000).padStart(6, "0");
 }
 
-/** The step that it is and stays for `roomMs`: where less is left of it, the next one is waited for. */
-export async function stepNow(roomMs = 5_000): Promise<number> {
+/**
+ * The step that it is; its code is right until the end of the next one. Where less than `roomMs` are left of it, the next
+ * one is waited for: for who needs the code of the step before.
+ */
+export async function stepNow(roomMs = 0): Promise<number> {
   const leftMs = stepMs - (Date.now() % stepMs);
   if (leftMs < roomMs) await sleep(leftMs);
   return Math.floor(Date.now() / stepMs);
