@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { apiVersion } from "../api/v1alpha1/meta.ts";
 import { formatInstant, type Instant } from "../domain/time.ts";
 import type { Recorder, RequestKey } from "../flows/ports.ts";
@@ -23,7 +24,8 @@ export type Writer = {
 
 /**
  * Writes Events, one after another, behind everybody's back: nobody waits for one, and nothing depends on one. What
- * does not fit into its queue is lost, and counted in the log. `settled` is for the end of a process.
+ * does not fit into its queue is lost, and counted in the log. `settled`, for the end of a process, resolves when all
+ * are written, or after a while without.
  */
 export function createRecorder(
   client: Writer,
@@ -56,12 +58,16 @@ export function createRecorder(
       working ??= work();
     },
     async settled() {
-      await working;
+      const enough = new AbortController();
+      const patience = sleep(settledWithinMs, undefined, { signal: enough.signal }).catch(() => undefined);
+      await Promise.race([working, patience]);
+      enough.abort();
     },
   };
 }
 
 const queueMax = 1_000;
+const settledWithinMs = 3_000;
 type Event = ReturnType<typeof eventOf>;
 
 const eventOf = (said: Told, about: RequestKey, instance: string, now: Instant) => ({
