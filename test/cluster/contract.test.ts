@@ -196,8 +196,8 @@ test("HI02: kubectl explain says something of every field", async () => {
 
 test("no expression of ours has a wrong field, and the server would say so", async () => {
   const { plane } = installed;
-  await plane.run("admin", ["delete", "-k", "config/admission"]);
-  await plane.run("admin", ["apply", "-k", "config/admission"]);
+  for (const verb of ["delete", "apply"])
+    for (const folder of ["config/admission", "config/admission/limits"]) await plane.run("admin", [verb, "-k", folder]);
   const control = {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "ValidatingAdmissionPolicy",

@@ -71,7 +71,7 @@ const policy = z.object({
 });
 
 function rulesOfAdmission(): ReadonlyMap<string, readonly RegExp[]> {
-  const objects = globSync("config/admission/*.yaml").flatMap((file) => loadAll(readFileSync(file, "utf8")));
+  const objects = globSync("config/admission/**/*.yaml").flatMap((file) => loadAll(readFileSync(file, "utf8")));
   const policies = objects.flatMap((object) => policy.safeParse(object).data ?? []);
   return new Map(policies.map(({ metadata, spec }) => [metadata.name, spec.validations.map(patternOf)]));
 }
