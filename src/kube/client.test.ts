@@ -131,6 +131,13 @@ test("a write is tried again only when it was refused unjudged, and then not bef
   expect(api.asked).toHaveLength(4);
 });
 
+test("whoever is told to come back much later is told so, at once", async () => {
+  api.script = (_asked, response) =>
+    json(response, status(429, "TooManyRequests", "later"), 429, { "Retry-After": "60" });
+  expect(await failing(client.get(core("namespaces"), "shop"))).toMatchObject({ code: 429, retryAfterMs: 60_000 });
+  expect(api.asked).toHaveLength(1);
+});
+
 test("a token that was changed on disk is read again when the old one is refused", async () => {
   api.script = ({ authorization }, response) =>
     authorization === "Bearer second"

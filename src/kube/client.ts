@@ -39,7 +39,7 @@ export type KubeClient = {
   close(): Promise<void>;
 };
 export type Query = { readonly [key: string]: string };
-export type Listed<T> = { readonly items: readonly T[]; readonly resourceVersion: string };
+type Listed<T> = { readonly items: readonly T[]; readonly resourceVersion: string };
 /** A line of log: a constant message, and its fields. */
 export type Tell = (message: string, fields: { readonly [key: string]: unknown }) => void;
 
@@ -214,6 +214,7 @@ async function ask(way: Way, { method, path, query, body }: Call, sending: Sendi
 /** What was refused before it was judged may always be sent again; the rest where twice is the same as once. */
 function mayRepeat({ method, repeatable }: Call, error: Error, attempt: number): boolean {
   if (error instanceof ApiError) {
+    if ((error.retryAfterMs ?? 0) > retryAfterMsMax) return false;
     if (error.code === 429) return true;
     if (error.code === 401) return attempt === 1;
     if (error.code < 500) return false;
@@ -221,6 +222,7 @@ function mayRepeat({ method, repeatable }: Call, error: Error, attempt: number):
   return method === "GET" || method === "DELETE" || repeatable === true;
 }
 
+const retryAfterMsMax = 5_000; // whoever is told to wait longer decides for himself
 const isUnauthorized = (error: Error): boolean => error instanceof ApiError && error.code === 401;
 const textOf = (header: string | string[] | undefined): string | undefined =>
   typeof header === "string" ? header : header?.[0];

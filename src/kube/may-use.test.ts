@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
-import { rememberingUse, type Verdict } from "./may-use.ts";
+import { type Reviewer, rememberingUse, reviewUse, type Verdict } from "./may-use.ts";
 
 const yes: Verdict = { allowed: true, reason: "by RoleBinding oncall" };
 const no: Verdict = { allowed: false };
@@ -30,6 +30,33 @@ async function played(verdicts: readonly Verdict[], at: readonly number[]) {
   }
   return { answers, reviewed };
 }
+
+test("IA06: the review is about who she was when she asked, uid and groups too, in the request's namespace", async () => {
+  const sent: unknown[] = [];
+  const requester = { username: "alice", uid: "u-1", groups: ["devs"] };
+  const asked = { ...request("r1"), spec: { policyName: "debug", requester } };
+  const reviewer: Reviewer = {
+    async create(collection, body) {
+      sent.push(collection, body);
+      return { status: yes };
+    },
+  };
+  expect(await reviewUse(reviewer, asked)).toEqual(yes);
+  await reviewUse(reviewer, request("r1"));
+  const attributes = {
+    verb: "use",
+    group: "kube-elevate.dev",
+    version: "v1alpha1",
+    resource: "elevationpolicies",
+    name: "debug",
+    namespace: "shop",
+  };
+  expect(sent[0]).toBe("/apis/authorization.k8s.io/v1/subjectaccessreviews");
+  expect(sent[1]).toMatchObject({
+    spec: { user: "alice", uid: "u-1", groups: ["devs"], resourceAttributes: attributes },
+  });
+  expect(sent[3]).toMatchObject({ spec: { user: "alice", uid: "", groups: [], resourceAttributes: attributes } });
+});
 
 test("entry asks each time, and tells the authorizer's own words", async () => {
   const verdicts = [yes, no, sick];

@@ -1,14 +1,22 @@
 import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
 import { group, version } from "../api/v1alpha1/meta.ts";
 import type { Facts } from "../flows/ports.ts";
-import type { KubeClient } from "./client.ts";
 import { reviews } from "./paths.ts";
 
 /** `status` of a SubjectAccessReview. */
 export type Verdict = { readonly allowed: boolean; readonly reason?: string; readonly evaluationError?: string };
 
+/** The part of a KubeClient that it needs. */
+export type Reviewer = {
+  create(
+    collection: string,
+    body: object,
+    options: { readonly repeatable: true },
+  ): Promise<{ readonly status: Verdict }>;
+};
+
 /** Asks the API server's authorizers whether the requester may use the policy, as who she was when she asked. */
-export async function reviewUse(client: KubeClient, { metadata, spec }: ElevationRequest): Promise<Verdict> {
+export async function reviewUse(client: Reviewer, { metadata, spec }: ElevationRequest): Promise<Verdict> {
   const { username: user, uid = "", groups = [] } = spec.requester;
   const { namespace } = metadata;
   const resourceAttributes = {
@@ -19,7 +27,7 @@ export async function reviewUse(client: KubeClient, { metadata, spec }: Elevatio
     name: spec.policyName,
     namespace,
   };
-  const { status } = await client.create<{ readonly status: Verdict }>(
+  const { status } = await client.create(
     reviews("subjectaccessreviews"),
     {
       apiVersion: "authorization.k8s.io/v1",

@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { get } from "node:http";
 import dotI from "@dot-i/k8s-operator";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { json, type ScriptedApi, scriptedApi } from "../../test/fakes/scripted-api.ts";
@@ -64,15 +66,21 @@ test.each(overridden.filter((name) => name !== "watchResource"))("%s refuses to 
 });
 
 test("it tells of open requests alone, resolves when the first were told, and reaches the network by our client only", async () => {
-  const gaxios = vi.spyOn(await import("gaxios").then((module) => module.instance), "request");
+  // gaxios and node-fetch, which the base class brings along, use node:http; our client does not
+  const others: unknown[] = [];
+  const see = (seen: unknown): void => void others.push(seen);
   const fetched = vi.spyOn(globalThis, "fetch");
+  subscribe("http.client.request.start", see);
   const watch = createRequestWatch(client);
   const hints: RequestKey[] = [];
   await watch.start((hint) => void hints.push(hint));
   expect(hints).toEqual([key]);
   await expect(watch.start(() => undefined)).rejects.toThrow("started before");
   await watch.stop();
-  expect([gaxios.mock.calls, fetched.mock.calls]).toEqual([[], []]);
+  expect([others, fetched.mock.calls]).toEqual([[], []]);
+  await new Promise((resolve) => get("http://127.0.0.1:9", resolve).on("error", resolve)); // the eye is open
+  expect(others).toHaveLength(1);
+  unsubscribe("http.client.request.start", see);
   expect(api.asked[0]).toMatchObject({
     path: "/apis/kube-elevate.dev/v1alpha1/elevationrequests",
     query: {
