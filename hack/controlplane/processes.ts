@@ -75,7 +75,7 @@ async function start(
     controlPlane.onStop(() => started.stop("SIGTERM"));
     if (options.waitUntilReady === false) return started;
     try {
-      await eventually(() => isReady(started), 30, `${started.name} is ready`, options.signal);
+      await eventually(() => isReady(started), 60, `${started.name} is ready`, options.signal);
       return started;
     } catch (error) {
       const log = await lastLines(started.logFile);

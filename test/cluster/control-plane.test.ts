@@ -63,6 +63,13 @@ test("CL01: two at once are complete, know nothing of each other, and end with C
     expect(await third.exited).toBe(1);
     expect(third.output()).toContain("a cluster runs in");
 
+    process.kill(here.pids.controller, "SIGKILL");
+    const renewed = async (): Promise<boolean> => {
+      const seen = environmentSchema.safeParse(await environment(one)).data;
+      return seen !== undefined && seen.pids.controller !== here.pids.controller && seen.endpoint === here.endpoint;
+    };
+    await eventually(renewed, 30, "a controller takes the place of the one that was killed");
+
     first.kill("SIGINT");
     expect(await first.exited).toBe(0);
     expect(await processesOf(one)).toEqual([]);
@@ -76,7 +83,7 @@ test("CL01: two at once are complete, know nothing of each other, and end with C
   } finally {
     await end(first, second);
   }
-});
+}, 150_000);
 
 test.each(["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"] as const)(
   "CL01: %s in the middle of the start leaves no process",
@@ -136,7 +143,7 @@ async function complete(dir: string, cluster: Foreground): Promise<Environment> 
     if (ended) throw new Error(`it ended: ${cluster.output()}`);
     return environment(dir);
   };
-  return environmentSchema.parse(await eventually(look, 50, "env.json is there"));
+  return environmentSchema.parse(await eventually(look, 90, "env.json is there"));
 }
 
 interface Credentials {

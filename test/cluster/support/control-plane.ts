@@ -20,7 +20,7 @@ export interface Cluster {
 }
 
 /** What a SelfSubjectAccessReview asks about. */
-export interface Attributes {
+interface Attributes {
   readonly verb: string;
   readonly resource: string;
   readonly group?: string;
