@@ -3,7 +3,7 @@ import { apiVersion } from "../../src/api/v1alpha1/meta.ts";
 
 // Objects as people and our processes write them, each good as it is; a case changes the one thing that it is about.
 
-export const group = `/apis/${apiVersion}`;
+const group = `/apis/${apiVersion}`;
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
 export const rolesPath = `${rbac}/clusterroles`;
 /** `rest`: /name, /name/status, ?query. */

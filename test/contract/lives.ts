@@ -18,7 +18,7 @@ export async function live(
 }
 
 /** The writes of a whole life, in their order. */
-export const steps = [
+const steps = [
   ["controller", { phase: "Pending", reason: "AwaitingProof", offer }],
   ["verifier", { verification }],
   ["controller", { phase: "Granting", reason: "ProofAccepted", grant }],
@@ -32,5 +32,5 @@ export function landed(reply: Reply): Reply {
   return reply;
 }
 
-export const named = ({ body }: Reply): Named =>
+const named = ({ body }: Reply): Named =>
   z.object({ metadata: z.object({ name: z.string(), uid: z.string() }) }).parse(body).metadata;

@@ -63,11 +63,11 @@ export const troubleReasons = ["UnbindFailing"] as const;
 /** Told by a policy's condition Ready where it is True; where it is False a refusal says why. */
 export const policyReasons = ["BindPermitted"] as const;
 
-export type ProgressReason = (typeof progressReasons)[number];
-export type EndingReason = (typeof endingReasons)[number];
+type ProgressReason = (typeof progressReasons)[number];
+type EndingReason = (typeof endingReasons)[number];
 export type RefusalReason = (typeof refusalReasons)[number];
 export type EndpointReason = (typeof endpointReasons)[number];
-export type TroubleReason = (typeof troubleReasons)[number];
+type TroubleReason = (typeof troubleReasons)[number];
 export type PolicyReason = (typeof policyReasons)[number];
 
 export type Reason = ProgressReason | EndingReason | RefusalReason | EndpointReason | TroubleReason;
