@@ -2,9 +2,8 @@ import { randomUUID } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ElevationRequest } from "../../src/api/v1alpha1/elevation-request.ts";
-import { bindingFor, compareBinding, type RoleBinding } from "../../src/domain/binding.ts";
+import { bindingFor, type RoleBinding } from "../../src/domain/binding.ts";
 import type { Step } from "../../src/domain/grant.ts";
-import { statusAfter } from "../../src/domain/status.ts";
 import { later } from "../../src/domain/time.ts";
 import { createAuthenticators } from "../../src/kube/authenticators.ts";
 import { createBindings } from "../../src/kube/bindings.ts";
@@ -19,6 +18,7 @@ import { createRequests } from "../../src/kube/requests.ts";
 import { createTrustStore } from "../../src/kube/trust.ts";
 import { type WatchEvent, type Watching, watch } from "../../src/kube/watch.ts";
 import { authenticatorBody, hex, requestBody, requestsPath } from "../contract/bodies.ts";
+import { bindingOf, denying, holdPorts, offering } from "../contract/ports.ts";
 import { eventually, useControlPlane } from "./support/control-plane.ts";
 
 // The adapters on the real API server, each with the token of the ServiceAccount that will use it.
@@ -81,30 +81,14 @@ const bindTo = (namespace: string): object => ({
   roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "use-shop-debug" },
   subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "devs" }],
 });
-const offering = (request: ElevationRequest) => {
-  const terms = { roleRef: role, rulesHash: "h", methods: [{ method: "TOTP", duration: "10m" }] } as const;
-  const step = { do: "offer", terms, authorizedBy: "RBAC", deadline: later(controller.now(), 60_000) } as const;
-  return statusAfter(step, request, { name: "test", uid: "c" }, controller.now());
-};
-const denying = (request: ElevationRequest) => {
-  const step = { do: "close", phase: "Denied", cause: { reason: "UseNotPermitted", message: "x" } } as const;
-  return statusAfter(step, request, { name: "test", uid: "c" }, controller.now());
-};
-const bindingOf = (request: ElevationRequest, to: Parameters<typeof bindingFor>[1] = role) =>
+const bindingTo = (to: Parameters<typeof bindingFor>[1], request: ElevationRequest) =>
   bindingFor(request, to, later(controller.now(), 60_000));
 
-test("a swap of a status is won by one of many, and lost on what changed or is gone", async () => {
-  const requests = createRequests(controller);
-  const request = await ask();
-  const outcomes = await Promise.all(
-    Array.from({ length: 30 }, async () => requests.swapStatus(request, offering(request))),
-  );
-  expect(outcomes.filter((outcome) => outcome === "won")).toHaveLength(1);
-  expect(await requests.swapStatus(request, denying(request))).toBe("lost");
-  expect((await requests.get("shop", request.metadata.name))?.status?.phase).toBe("Pending");
-  const gone = { ...request, metadata: { ...request.metadata, name: "never" } };
-  expect(await requests.swapStatus(gone, denying(gone))).toBe("lost");
-});
+holdPorts(() => ({
+  requests: createRequests(controller),
+  bindings: createBindings(controller),
+  ask,
+}));
 
 test("an illegal step of the record throws, with the first line of why", async () => {
   const request = await ask();
@@ -113,32 +97,11 @@ test("an illegal step of the record throws, with the first line of why", async (
   });
 });
 
-test("open requests are those without a phase and those that have not ended", async () => {
-  const requests = createRequests(controller);
-  const [fresh, pending, ended] = [await ask(), await ask(), await ask()];
-  await requests.swapStatus(pending, offering(pending));
-  await requests.swapStatus(ended, denying(ended));
-  const open = (await requests.listOpen()).map(({ metadata }) => metadata.uid);
-  expect(open).toContain(fresh.metadata.uid);
-  expect(open).toContain(pending.metadata.uid);
-  expect(open).not.toContain(ended.metadata.uid);
-});
-
-test("next tells the verifier of the next change, of the end of its patience, and of the end of the request", async () => {
-  const waiting = createRequests(verifier);
+test("the verifier waits for what the controller writes", async () => {
   const request = await ask();
-  const changed = waiting.next(request, 10_000);
+  const next = createRequests(verifier).next(request, 10_000);
   await createRequests(controller).swapStatus(request, offering(request));
-  const seen = await changed;
-  expect(seen?.status?.phase).toBe("Pending");
-  if (seen === undefined) return;
-  expect(await waiting.next(request, 10_000)).toEqual(seen); // what is past is told at once
-  const begun = performance.now();
-  expect(await waiting.next(seen, 300)).toEqual(seen);
-  expect(performance.now() - begun).toBeLessThan(2_000);
-  const ended = waiting.next(seen, 10_000);
-  await createRequests(controller).swapStatus(seen, denying(seen));
-  expect((await ended)?.status?.phase).toBe("Denied");
+  expect((await next)?.status?.phase).toBe("Pending");
 });
 
 test("the watch tells of requests that are made, change and end", async () => {
@@ -160,28 +123,6 @@ test("the watch tells of requests that are made, change and end", async () => {
   expect(hinted()).toBe(3);
 });
 
-test("a binding is made once, found by name and by label, and gone when remove resolves", async () => {
-  const bindings = createBindings(controller);
-  const request = await ask();
-  const binding = bindingOf(request);
-  expect(await Promise.all([bindings.create(binding), bindings.create(binding)])).toEqual(
-    expect.arrayContaining(["won", "lost"]),
-  );
-  const { namespace, name } = binding.metadata;
-  const found = await bindings.get(namespace, name);
-  if (found === undefined) throw new Error("the binding is not there");
-  const grant = { expirationTime: binding.metadata.annotations["kube-elevate.dev/expiration-time"] ?? "" };
-  expect(compareBinding(found, { ...request, status: { ...offering(request), grant } })).toBe("ours");
-  expect((await bindings.listManaged()).map(({ metadata }) => metadata.name)).toContain(name);
-
-  const another = { ...found, metadata: { ...found.metadata, uid: randomUUID() } };
-  expect(await bindings.remove(another)).toBe("lost");
-  expect(await bindings.get(namespace, name)).toBeDefined();
-  expect(await bindings.remove(found)).toBe("won");
-  expect(await bindings.get(namespace, name)).toBeUndefined();
-  expect(await bindings.remove(found)).toBe("lost");
-});
-
 test("EX16: a binding that a foreign finalizer keeps is not gone: remove throws, until it is freed", async () => {
   const asAdmin = createBindings(admin); // a plain binding: ours cannot get a finalizer while admission stands
   const collection = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings";
@@ -201,7 +142,7 @@ test("IA26: a rehearsal says in one line what would refuse the binding, and leav
   expect(await bindings.rehearse(bindingOf(request))).toBeUndefined();
   expect(await bindings.get("shop", bindingOf(request).metadata.name)).toBeUndefined();
 
-  const unbindable = await bindings.rehearse(bindingOf(request, { kind: "ClusterRole", name: "edit" }));
+  const unbindable = await bindings.rehearse(bindingTo({ kind: "ClusterRole", name: "edit" }, request));
   expect(unbindable?.reason).toBe("BindNotPermitted");
   expect(unbindable?.message).toMatch(/may not bind ClusterRole edit/);
   expect(unbindable?.message).not.toMatch(/\n|APIGroups|PolicyRule/);
