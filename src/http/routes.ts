@@ -12,12 +12,11 @@ import {
   verifyBody,
 } from "../api/v1alpha1/wire.ts";
 import type { Instant } from "../domain/time.ts";
+import type { RequestName } from "../flows/challenge.ts";
 import type { Refusal } from "../flows/spend.ts";
 import { type BodySchema, jsonReader, readBody, typeMistake } from "./body.ts";
 import { createRings, type Limits, type Rings } from "./limits.ts";
 import { refuse, refuseVerb, toldOf } from "./refusal.ts";
-
-export type RequestName = { readonly namespace: string; readonly name: string };
 
 /** The use cases behind the four paths, bound to their ports. What they refuse is told; what they throw is not. */
 export type EndpointFlows = {
@@ -28,7 +27,7 @@ export type EndpointFlows = {
 };
 
 /** As pino has it. */
-export type EndpointLog = {
+type EndpointLog = {
   debug(fields: object, message: string): void;
   error(fields: object, message: string): void;
 };

@@ -69,6 +69,7 @@ function headers(): express.RequestHandler {
       useDefaults: false,
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] },
     },
+    xFrameOptions: { action: "deny" },
     strictTransportSecurity: { maxAge: 31_536_000, includeSubDomains: false },
   });
   return (request, response, next) => {

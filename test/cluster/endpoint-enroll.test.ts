@@ -1,9 +1,12 @@
-import { readFile } from "node:fs/promises";
+import { X509Certificate } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { endpointCAFile, startVerifier, type Verifier } from "../../hack/controlplane/processes.ts";
 import { authenticatorPath } from "../../src/api/v1alpha1/wire.ts";
+import { instant } from "../../src/domain/time.ts";
 import { keyMaker } from "../../src/mfa/keys.ts";
 import { eventually, useControlPlane } from "./support/control-plane.ts";
 import {
@@ -239,6 +242,33 @@ test("I7: no seed, ticket or key is in the log of a verifier", async () => {
     for (const secret of [...secrets, seed.ticket, seed.text]) expect(log).not.toContain(secret);
     for (const line of log.trimEnd().split("\n")) expect(JSON.parse(line)).toHaveProperty("msg");
   }
+});
+
+test("a given certificate is served and published instead of ours, and taken up again when it is renewed in place", async () => {
+  await Promise.all(verifiers.map((verifier) => verifier.stop("SIGTERM", 20_000)));
+  const files = { cert: join(cluster.plane.dir, "given.crt"), key: join(cluster.plane.dir, "given.key") };
+  const renew = async (): Promise<string> => {
+    const { certificate, key } = await keyMaker.endpoint(["127.0.0.1"], instant(Date.now()));
+    await writeFile(files.key, key);
+    await writeFile(files.cert, certificate);
+    return new X509Certificate(certificate).fingerprint256;
+  };
+  const first = await renew();
+  const given = { KUBE_ELEVATE_TLS_CERT_FILE: files.cert, KUBE_ELEVATE_TLS_KEY_FILE: files.key };
+  const verifier = await startVerifier(cluster.plane, { env: given });
+  ca = await readFile(await endpointCAFile(cluster.plane), "utf8");
+  expect(await certificateOf(verifier)).toBe(first);
+  const second = await renew();
+  await eventually(
+    async () => {
+      ca = await readFile(await endpointCAFile(cluster.plane), "utf8");
+      return (await certificateOf(verifier).catch(() => "")) === second;
+    },
+    20,
+    "the renewed certificate is served and published",
+  );
+  const log = await readFile(verifier.logFile, "utf8");
+  expect(log).not.toContain("PRIVATE KEY");
 });
 
 async function enrolling(
