@@ -3,14 +3,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export type Asked = {
+type Asked = {
   readonly method: string;
   readonly path: string;
   readonly query: { readonly [key: string]: string };
   readonly authorization: string;
   readonly body: string;
 };
-export type Script = (asked: Asked, response: ServerResponse) => void;
+type Script = (asked: Asked, response: ServerResponse) => void;
 
 /** An API server of one's own making, for faults that a real one shows seldom. Plain HTTP on a free loopback port. */
 export type ScriptedApi = {
