@@ -21,7 +21,10 @@ export function provable(request: ElevationRequest, method: Method, now: Instant
   if ("reason" in offer) return offer;
   if (offer.methods.some((offered) => offered.method === method)) return offer;
   const taken = offer.methods.map((offered) => offered.method).join(" or ");
-  return { reason: "MethodNotAllowed", message: `policy ${request.spec.policyName} does not take ${method}, but ${taken}` };
+  return {
+    reason: "MethodNotAllowed",
+    message: `policy ${request.spec.policyName} does not take ${method}, but ${taken}`,
+  };
 }
 
 /** Whether a ticket still opens this authenticator; who shows a wrong or spent one is told nothing more. */
