@@ -381,19 +381,22 @@ test("an API server that cannot be reached is a 503 with Retry-After", async () 
   expect(statusOf(answer).reason).toBe("ServiceUnavailable");
 });
 
-test("callers of one object have a limit, and those of another do not feel it; all together have one too", async () => {
-  const { post } = await serve({}, { perObject: 2, overall: 5 });
-  const codes = async (path: string, count: number): Promise<readonly number[]> => {
-    const answers: number[] = [];
-    for (let round = 0; round < count; round += 1) answers.push((await post({ path })).status);
-    return answers;
-  };
-  expect(await codes(verifyPath, 3)).toEqual([200, 200, 429]);
-  const other = requestPath("payments", "other", "verify");
-  expect(await codes(other, 3)).toEqual([200, 200, 429]);
-  const answer = await post({ path: other, headers: { "X-Forwarded-For": "203.0.113.9" } });
-  expect(statusOf(answer)).toMatchObject({ code: 429, reason: "TooManyRequests" });
-  expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+test("callers of one object have a limit, and those of another do not feel it, whatever address they claim", async () => {
+  const { post } = await serve({}, { perObject: 2 });
+  for (const path of [verifyPath, requestPath("payments", "other", "verify"), registerPath]) {
+    expect([await post({ path }), await post({ path })].map(({ status }) => status < 300)).toEqual([true, true]);
+    const answer = await post({ path, headers: { "X-Forwarded-For": "203.0.113.9" } });
+    expect(statusOf(answer)).toMatchObject({ code: 429, reason: "TooManyRequests" });
+    expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+  }
+});
+
+test("all callers together have a limit too, on any path", async () => {
+  const { post } = await serve({}, { overall: 3 });
+  const statuses: number[] = [];
+  for (const path of ["/", requestPath("payments", "a", "verify"), requestPath("payments", "b", "verify"), verifyPath])
+    statuses.push((await post({ path })).status);
+  expect(statuses).toEqual([404, 200, 200, 429]);
 });
 
 test("waiting answers are bounded: one too many is a 429, and there is room again when one has been told", async () => {
