@@ -37,20 +37,34 @@ const keywords = new Set([
 
 function converted(json: unknown, path: string): Structural {
   if (!isObject(json)) throw new Error(`${path}: not a schema`);
-  const unknown = Object.keys(json).filter((keyword) => !keywords.has(keyword));
+  const unknown = Object.keys(json).filter((keyword) => !keywords.has(keyword) && keyword !== filledIn);
   if (unknown.length > 0) throw new Error(`${path}: ${unknown.join(", ")} has no structural form`);
   const parts: { [keyword: string]: unknown } = { ...json };
   if (json["type"] === "integer") {
     parts["format"] = "int64";
     if (json["maximum"] === Number.MAX_SAFE_INTEGER) delete parts["maximum"];
   }
-  if (isObject(json["properties"])) parts["properties"] = described(json["properties"], path);
+  if (isObject(json["properties"])) {
+    parts["properties"] = described(json["properties"], path);
+    parts["required"] = asked(json["required"], json["properties"]);
+  }
   if (json["items"] !== undefined) parts["items"] = converted(json["items"], `${path}[]`);
   if (json["additionalProperties"] !== undefined)
     parts["additionalProperties"] = converted(json["additionalProperties"], `${path}{}`);
   return Object.fromEntries(
-    [...keywords].filter((keyword) => keyword in parts).map((keyword) => [keyword, parts[keyword]]),
+    [...keywords].filter((keyword) => parts[keyword] !== undefined).map((keyword) => [keyword, parts[keyword]]),
   );
+}
+
+/** A mark of src/api, which no schema knows: such a field is held by a rule instead of `required`. */
+const filledIn = "filled-in";
+
+function asked(required: unknown, properties: Structural): unknown {
+  if (!Array.isArray(required)) return undefined;
+  return required.filter((field: unknown) => {
+    const property = properties[String(field)];
+    return !(isObject(property) && filledIn in property);
+  });
 }
 
 function described(properties: Structural, path: string): Structural {

@@ -24,4 +24,11 @@ export const setOnce = (...fields: readonly string[]): readonly Rule[] =>
 export const kept = (...fields: readonly string[]): readonly Rule[] =>
   fields.map((field) => rule(`${field} cannot be removed`, `!has(oldSelf.${field}) || has(self.${field})`));
 
+/**
+ * Of a field that admission fills in: the API server holds that it is there, by a rule, and no client asks for it (kubectl
+ * explain, linters, and kubectl's own check of a List would, were it `required`).
+ */
+export const filledIn = { "filled-in": true };
+export const present = (field: string, message: string): Rule => rule(message, `has(self.${field})`);
+
 export const oneOf = (words: readonly string[]): string => `[${words.map((word) => `'${word}'`).join(", ")}]`;

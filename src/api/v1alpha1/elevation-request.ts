@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { immutable, kept, oneOf, rule, rules, setOnce } from "./cel.ts";
+import { filledIn, immutable, kept, oneOf, present, rule, rules, setOnce } from "./cel.ts";
 import {
   codeChallenge,
   conditions,
@@ -30,6 +30,7 @@ const requester = z
       .optional()
       .describe("The user's groups when the request was made."),
   })
+  .meta(filledIn)
   .describe("Who asks, as the API server knows them. Leave it out, it is filled in; anything else is refused.");
 
 const termination = z
@@ -58,6 +59,7 @@ const spec = z
   })
   .meta(
     rules(
+      present("requester", "requester is missing: MutatingAdmissionPolicy kube-elevate-stamp fills it in"),
       ...immutable("policyName", "requester", "duration", "justification"),
       ...setOnce("codeChallenge", "termination"),
     ),
