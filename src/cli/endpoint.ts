@@ -99,8 +99,9 @@ function unreachable(url: string, cause: unknown, pinned: boolean): Failure {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   if (certificateCodes.test(code)) {
     const voucher = pinned ? "the ConfigMap kube-elevate-trust vouches for" : "this machine trusts";
+    const [wrong = ""] = message.split(";"); // Node goes on with advice about Node
     return new Failure(
-      `the certificate of ${url} is none that ${voucher} (${message}).\n  Nothing was sent. See: kubectl elevate doctor`,
+      `the certificate of ${url} is none that ${voucher} (${wrong}).\n  Nothing was sent. See: kubectl elevate doctor`,
     );
   }
   const why = name === "TimeoutError" || name === "AbortError" ? `no answer in ${String(waitMs / 1000)}s` : message;

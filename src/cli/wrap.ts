@@ -9,13 +9,14 @@ function broken(line: string): readonly string[] {
   if (line.length <= columns) return [line];
   const command = line.indexOf("kubectl ");
   const head = command < 0 ? line : line.slice(0, command);
-  const at = breakIn(head.length > columns ? head.slice(0, columns + 1) : head);
+  const at = breakIn(head.slice(0, columns + 1), command >= 0);
   if (at <= 2) return [line];
   return [line.slice(0, at).trimEnd(), ...broken(`  ${line.slice(at).trimStart()}`)];
 }
 
-/** Where the next line begins. */
-function breakIn(head: string): number {
+/** Where the next line begins; 0 where the words before a command are too few to be worth one. */
+function breakIn(head: string, beforeCommand: boolean): number {
   const [part] = /^.{30,}[.;?] (?=\S)/.exec(head) ?? [];
-  return part?.length ?? head.trimEnd().lastIndexOf(" ") + 1;
+  if (part !== undefined) return part.length;
+  return beforeCommand && head.length < columns / 2 ? 0 : head.trimEnd().lastIndexOf(" ") + 1;
 }

@@ -50,6 +50,7 @@ export async function request(world: World, policyName: string, options: Request
     throw lacking;
   }
   const endpoint = endpointOf(world, scene.trust);
+  await endpoint.reach(); // a request that could not be proven would only wait for its end
   const name = await create(false);
   const named = { namespace: wish.namespace, name };
   await world.mine.add({ server: scene.here.server, username: scene.me.username }, named);
