@@ -52,9 +52,7 @@ build: node_modules/.installed ## compiles src to dist, as the image and the plu
 
 .PHONY: plugin
 plugin: node_modules/.installed ## makes dist/kubectl-elevate, one file to put on your PATH (it needs Node 22 or later there)
-	@$(NODE); npx --no-install esbuild src/cli/main.ts --bundle --platform=node --target=node22 --format=esm --log-level=warning \
-	  --outfile=dist/kubectl-elevate \
-	  --banner:js=$$'#!/usr/bin/env node\nimport { createRequire } from "node:module"; const require = createRequire(import.meta.url);'
+	@$(NODE); npm run --silent plugin
 	@chmod +x dist/kubectl-elevate; echo "dist/kubectl-elevate is made: copy it to a folder of your PATH, then: kubectl elevate --help"
 
 .PHONY: image
