@@ -86,10 +86,12 @@ async function startApiServer(
     const apiserver = await start("kube-apiserver", apiServerFlags(dir, port));
     const isReady = async (): Promise<boolean> => {
       await mustRun(running);
-      return ask(admin, "GET", "/readyz").then(
+      const answered = ask(admin, "GET", "/readyz").then(
         ({ code }) => code === 200,
         () => false,
       );
+      // Whoever else has the port may never answer.
+      return Promise.race([answered, apiserver.exited.then(() => false)]);
     };
     try {
       await eventually(isReady, 60, "kube-apiserver is ready", signal);
