@@ -31,7 +31,7 @@ const files = globSync("src/**/*.ts", { exclude: ["**/*.test.ts"] }).toSorted();
 const roomOf = (path: string): string => relative("src", dirname(path));
 const nameOf = (path: string): string => relative("src", path).replace(/\.ts$/, "");
 const imports = (text: string): readonly string[] =>
-  [...text.matchAll(/\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g)].map(([, specifier]) => specifier ?? "");
+  [...text.matchAll(/\b(?:from|import|import\s*\()\s*["']([^"']+)["']/g)].map(([, specifier]) => specifier ?? "");
 
 test("the scan sees the code and its imports", () => {
   expect(files.length).toBeGreaterThan(40);

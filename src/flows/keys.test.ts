@@ -74,6 +74,15 @@ test("KY01: a Secret that is incomplete or cannot be read is told by what it lac
   await expect(ensure(mixed)).rejects.toThrow("with its key cannot be read");
 });
 
+test("KY01: an emptied Secret is not filled anew while the trust names keys that it held", async () => {
+  const before = fakeTrust();
+  await ensure(before);
+  const { data } = await before.trust();
+  const emptied = fakeTrust({}, data);
+  await expect(ensure(emptied)).rejects.toThrow(KeysUnusable);
+  expect((await emptied.keys()).data).toEqual({});
+});
+
 test("no error tells a key", async () => {
   const store = fakeTrust();
   await ensure(store);

@@ -52,8 +52,13 @@ type Found = Readable & { readonly endpoint: Endpoint };
 /** An endpoint that people come to reach under another host gets a further certificate; clients trust the old one too. */
 async function ensureSecret(store: TrustStore, make: KeyMaker, host: string, clock: () => Instant): Promise<Found> {
   for (let tries = 0; tries < triesMax; tries++) {
+    const trusted = sealKeysOf((await store.trust()).data); // before the Secret: who fills both fills that one first
     const seen = await store.keys();
     const empty = Object.keys(seen.data).length === 0;
+    if (empty && trusted.size > 0)
+      throw new KeysUnusable(
+        "secret kube-elevate-keys is empty, and configmap kube-elevate-trust names keys that it held: bring them back, new ones would make every authenticator worthless",
+      );
     const kept = empty ? undefined : read(seen.data, make);
     const endpoint = kept?.endpoints.find((pair) => make.serves(pair, host));
     if (kept !== undefined && endpoint !== undefined) return { ...kept, endpoint };
