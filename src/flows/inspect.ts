@@ -5,6 +5,9 @@ import { type EntryFacts, type GateFacts, type Gates, judge } from "../domain/po
 import { later } from "../domain/time.ts";
 import type { ControllerPorts } from "./ports.ts";
 
+/** `rehearsed`: the binding is made by dry run, to be told whether and why it is refused. What is bound needs none. */
+export type Asking = { readonly scope: "entry" | "standing"; readonly rehearsed: boolean };
+
 /**
  * Reads what the gates need, live, and judges. Only when decide asks: an API error here delays no ending. All is asked
  * at once: the role that was offered beside the policy, and another one only where the policy has changed its mind.
@@ -12,15 +15,13 @@ import type { ControllerPorts } from "./ports.ts";
 export async function inspect(
   ports: ControllerPorts,
   request: ElevationRequest | undefined,
-  bound: boolean,
-  scope: "entry" | "standing",
+  { scope, rehearsed }: Asking,
 ): Promise<Gates> {
   const { facts, authenticators } = ports;
   if (request === undefined)
     return { open: false, denial: { reason: "RequestDeleted", message: "the request is gone" } };
   const { metadata, spec, status } = request;
   const offered = status?.offer?.roleRef;
-  const rehearsed = scope === "entry" && !bound; // what is bound already needs no rehearsal
   const [policy, namespaceLabels, use, authenticator, clockOffMs, ofOffered] = await Promise.all([
     facts.policy(spec.policyName),
     facts.namespaceLabels(metadata.namespace),

@@ -160,7 +160,7 @@ export type KeyMaker = {
 
 /** kube/operator.ts: tells of each open request that was made, changed or left. A hint where to look, never a fact. */
 export type RequestWatch = {
-  /** Resolves when the first list has been told. */
-  start(onHint: (key: RequestKey) => void): Promise<void>;
+  /** Resolves when the first list has been told. The resourceVersion is what it was heard with: one that was seen is no news. */
+  start(onHint: (key: RequestKey, resourceVersion?: string) => void): Promise<void>;
   stop(): Promise<void>;
 };

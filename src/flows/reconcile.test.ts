@@ -81,3 +81,62 @@ test("no ending waits for a key: what is overdue ends, and what was revoked", as
   expect(await revoked.status()).toMatchObject({ phase: "Revoked", reason: "Revoked" });
   expect(await revoked.bindings.list()).toEqual([]);
 });
+
+test("a binding is rehearsed for its offer, and again only to tell why it was refused", async () => {
+  const { controller, status, told } = await proven();
+  let rehearsals = 0;
+  let refusing = true;
+  const denial = { reason: "BindingRefused", message: "no new bindings on Fridays" } as const;
+  const ports: ControllerPorts = {
+    ...controller,
+    bindings: {
+      ...controller.bindings,
+      async create(binding) {
+        if (refusing) throw new Error("422");
+        return controller.bindings.create(binding);
+      },
+      async rehearse() {
+        rehearsals++;
+        return refusing ? denial : undefined;
+      },
+    },
+  };
+  const memory = {};
+  await expect(reconcile(ports, key, memory)).rejects.toThrow("422");
+  expect([rehearsals, (await status())?.phase]).toEqual([0, "Granting"]);
+  await reconcile(ports, key, memory);
+  expect(await status()).toMatchObject({ phase: "Denied", ...denial });
+
+  refusing = false;
+  const other = await proven();
+  await reconcile(
+    {
+      ...other.controller,
+      bindings: { ...other.controller.bindings, rehearse: async (binding) => ports.bindings.rehearse(binding) },
+    },
+    key,
+    {},
+  );
+  expect([rehearsals, (await other.status())?.phase]).toEqual([1, "Active"]);
+  expect(told).toEqual(["offer", "promise", "close"]);
+});
+
+test("RC13: gates that are read ahead are read after the binding is there: one that closes meanwhile ends it", async () => {
+  const { controller, world, status, told, bindings } = await proven();
+  const closing: ControllerPorts = {
+    ...controller,
+    bindings: {
+      ...controller.bindings,
+      async create(binding) {
+        const outcome = await controller.bindings.create(binding);
+        world.useAllowed = false;
+        return outcome;
+      },
+    },
+  };
+  await reconcile(closing, key, {});
+  expect(await status()).toMatchObject({ phase: "Denied", reason: "UseNotPermitted" });
+  expect((await status())?.grant?.grantTime).toBeUndefined();
+  expect(await bindings.list()).toEqual([]);
+  expect(told).toEqual(["offer", "promise", "bind", "unbind", "close"]);
+});

@@ -2,10 +2,11 @@ import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
 import { bindingFor, bindingName, compareBinding, type RoleBinding } from "../domain/binding.ts";
 import { sealPreimage } from "../domain/challenge.ts";
 import { decide, type Observed, type Step } from "../domain/grant.ts";
+import type { Gates } from "../domain/policy.ts";
 import { recordedOf } from "../domain/record.ts";
 import { statusAfter } from "../domain/status.ts";
 import { type Instant, instant, parseInstant } from "../domain/time.ts";
-import { inspect } from "./inspect.ts";
+import { type Asking, inspect } from "./inspect.ts";
 import type { ControllerPorts, Outcome, RequestKey } from "./ports.ts";
 
 /** What this process did and saw of one request; schedule.ts keeps it. Losing it costs a word, never safety. */
@@ -13,12 +14,14 @@ export type Memory = {
   unboundFor?: Observed["unboundFor"];
   missingSince?: Instant | undefined;
   unbindFailed?: boolean;
+  bindFailed?: boolean;
   /** Versions at the last look: what a list shows otherwise is looked at again. */
   request?: string | undefined;
   binding?: string | undefined;
   /** When access is to end by the last look; undefined: there is none. For what comes first, not for what is done. */
   endsAt?: Instant | undefined;
 };
+type Ahead = { readonly scope: Asking["scope"]; readonly gates: Promise<Gates> };
 type World = { readonly request: ElevationRequest | undefined; readonly binding: RoleBinding | undefined };
 type Write = Exclude<Step, { do: "inspect" | "wait" | "rest" }>;
 
@@ -29,6 +32,7 @@ const passesMax = 20; // a life is 8; whoever needs more is fought over, and bac
  * where steps meet ports. When it throws, the caller tries again with backoff: each pass may be the first of a process.
  */
 export async function reconcile(ports: ControllerPorts, key: RequestKey, memory: Memory): Promise<Instant | undefined> {
+  let ahead: Ahead | undefined;
   for (let pass = 0; pass < passesMax; pass++) {
     const world = await look(ports, key);
     memory.request = world.request?.metadata.resourceVersion;
@@ -38,17 +42,49 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
     const seen = observe(ports, world, memory, seal !== "broken");
     let step = decide(seen, ports.clock());
     if (seal instanceof Error && !isEnding(step)) throw seal;
+    let gates: Gates | undefined;
     if (step.do === "inspect") {
-      const gates = await inspect(ports, world.request, world.binding !== undefined, step.scope);
+      gates = await (ahead?.scope === step.scope
+        ? ahead.gates
+        : inspect(ports, world.request, asking(step.scope, world, memory)));
       step = decide({ ...seen, gates }, ports.clock()); // the clock again: reading the gates took time
     }
     if (step.do === "wait") return step.until;
     if (step.do === "rest") return undefined;
     if (step.do === "inspect") continue; // not twice running, as the enumeration shows; passesMax would end it
-    if ((await carryOut(ports, world, step, memory)) === "won") ports.recorder.tell({ about: key, step });
+    const written = carryOut(ports, world, step, memory);
+    ahead = lookAhead(ports, world, step, { written, gates });
+    if ((await written) === "won") ports.recorder.tell({ about: key, step });
+    else ahead = undefined;
   }
   throw new Error(`${key.namespace}/${key.name} did not settle in ${String(passesMax)} passes`);
 }
+
+/**
+ * The gates that the next pass will ask for, read beside what it has to wait for anyhow; record and binding it always
+ * reads itself. After a promise they are read while it is written, after a bind when the binding is there, so that they
+ * are judged once more before Active; what is Active now was judged then, and is judged again in its own time.
+ */
+function lookAhead(
+  ports: ControllerPorts,
+  { request }: World,
+  step: Write,
+  { written, gates }: { readonly written: Promise<Outcome>; readonly gates: Gates | undefined },
+): Ahead | undefined {
+  if (step.do === "activate") return gates && { scope: "standing", gates: Promise.resolve(gates) };
+  if (step.do !== "promise" && step.do !== "bind") return undefined;
+  const read = async (): Promise<Gates> => inspect(ports, request, { scope: "entry", rehearsed: false });
+  const ahead = step.do === "promise" ? read() : written.then(read);
+  ahead.catch(() => undefined); // whoever awaits it is told; the next pass may have no use for it
+  return { scope: "entry", gates: ahead };
+}
+
+/** The binding is rehearsed for an offer. What was promised is its own rehearsal; if it is refused, one tells why. */
+const asking = (scope: "entry" | "standing", { request, binding }: World, memory: Memory): Asking => ({
+  scope,
+  rehearsed:
+    scope === "entry" && binding === undefined && (request?.status?.grant === undefined || memory.bindFailed === true),
+});
 
 /** When access by this request is to end, as it is recorded: at once where nothing, or somebody, says otherwise. */
 export function endOfAccess(request: ElevationRequest | undefined, bound: boolean): Instant | undefined {
@@ -111,9 +147,13 @@ async function carryOut(
   memory: Memory,
 ): Promise<Outcome> {
   switch (step.do) {
-    case "bind":
+    case "bind": {
       if (request === undefined) return "lost";
-      return ports.bindings.create(bindingFor(request, step.terms.roleRef, step.expiration));
+      memory.bindFailed = true; // until it is known to have worked
+      const outcome = await ports.bindings.create(bindingFor(request, step.terms.roleRef, step.expiration));
+      memory.bindFailed = false;
+      return outcome;
+    }
     case "unbind": {
       memory.unboundFor = step.cause;
       memory.unbindFailed = true; // until it is known to have worked

@@ -40,7 +40,7 @@ type Entry = {
   cancel: () => void;
   failures: number;
   running: boolean;
-  hints: number;
+  hinted: string | undefined; // the version that was last heard of while it ran
 };
 
 const listEveryMs = 5_000;
@@ -82,21 +82,22 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
   const pass = async (id: string): Promise<void> => {
     const entry = entries.get(id);
     if (entry === undefined) return;
-    const { hints } = entry;
     entry.cancel();
     entry.running = true;
+    entry.hinted = undefined;
     try {
       const again = await lookAt(ports, entry, log);
       entry.failures = 0;
       entry.listedEnd = undefined;
       if (again !== undefined) arm(id, entry, again);
-      else if (entry.hints === hints) entries.delete(id);
+      else if (!isNews(entry, entry.hinted)) entries.delete(id);
     } catch (error) {
       entry.failures++;
       log.warn({ err: error, ...nameOf(entry), failures: entry.failures }, "a pass failed and is tried again");
       arm(id, entry, later(clock(), backoffMs(entry)));
     }
     entry.running = false;
+    if (isNews(entry, entry.hinted)) enqueue(id, entry);
     for (const tell of onPass) tell();
   };
   /** Never fires early, nor at once for what is far: it says that the time may have come, and asks the clock. */
@@ -123,16 +124,16 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
       cancel: () => undefined,
       failures: 0,
       running: false,
-      hints: 0,
+      hinted: undefined,
     };
     entries.set(id, entry);
     return entry;
   };
-  const onHint = (key: RequestKey): void => {
+  const onHint = (key: RequestKey, resourceVersion = "unknown"): void => {
     const entry = known(idOf(key), key);
     entry.what = key;
-    entry.hints++;
-    enqueue(idOf(key), entry);
+    if (entry.running) entry.hinted = resourceVersion;
+    else if (isNews(entry, resourceVersion)) enqueue(idOf(key), entry);
   };
   /** True when both lists were answered. What is listed as it was last seen waits for its own timer. */
   const list = async (): Promise<boolean> => {
@@ -247,6 +248,10 @@ async function lookAt(ports: ControllerPorts, { what, memory }: Entry, log: Log)
     log.info({ namespace, binding: name }, "a binding that no request accounts for is removed");
   return undefined;
 }
+
+/** Most hints tell of what this process wrote itself. */
+const isNews = ({ memory }: Entry, resourceVersion: string | undefined): boolean =>
+  resourceVersion !== undefined && resourceVersion !== memory.request;
 
 const nameOf = ({ what }: Entry): { readonly namespace: string; readonly name: string } => {
   const { namespace, name } = "unaccounted" in what ? what.unaccounted.metadata : what;

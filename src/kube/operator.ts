@@ -1,7 +1,7 @@
 import dotI, { type OperatorLogger, type ResourceEvent, ResourceEventType } from "@dot-i/k8s-operator";
 import { CoreV1Api } from "@kubernetes/client-node";
 import { group, version } from "../api/v1alpha1/meta.ts";
-import type { RequestKey, RequestWatch } from "../flows/ports.ts";
+import type { RequestWatch } from "../flows/ports.ts";
 import type { KubeClient } from "./client.ts";
 import { openRequests } from "./open-requests.ts";
 import { type WatchEvent, type Watching, watch } from "./watch.ts";
@@ -9,6 +9,8 @@ import { type WatchEvent, type Watching, watch } from "./watch.ts";
 // The one file that knows @dot-i/k8s-operator. Of its class are used: start and stop, init as the place to begin
 // watching, the logger's interface and the words of an event. All that would reach the network is overridden: its own
 // watch ends the process after 30 s of silence, and its writes swallow every error. The list of what is kept is a test.
+
+type OnHint = Parameters<RequestWatch["start"]>[0];
 
 /** Tells of open requests. What it tells is a hint: a request that ended, and one that is gone, look the same here. */
 export function createRequestWatch(client: KubeClient): RequestWatch {
@@ -27,10 +29,10 @@ export function createRequestWatch(client: KubeClient): RequestWatch {
 
 export class ElevationOperator extends dotI.default {
   readonly #client: KubeClient;
-  readonly #onHint: (key: RequestKey) => void;
+  readonly #onHint: OnHint;
   readonly #watches: Watching[] = [];
 
-  constructor(client: KubeClient, onHint: (key: RequestKey) => void) {
+  constructor(client: KubeClient, onHint: OnHint) {
     super(loggerOf(client));
     this.kubeConfig = client.kubeConfig; // the base has read the default one, and asked nothing of it
     this.k8sApi = client.kubeConfig.makeApiClient(CoreV1Api);
@@ -40,8 +42,9 @@ export class ElevationOperator extends dotI.default {
 
   protected override async init(): Promise<void> {
     await this.watchResource(group, version, "elevationrequests", async ({ object }) => {
-      const { namespace, name, uid } = object.metadata ?? {};
-      if (namespace !== undefined && name !== undefined && uid !== undefined) this.#onHint({ namespace, name, uid });
+      const { namespace, name, uid, resourceVersion } = object.metadata ?? {};
+      if (namespace !== undefined && name !== undefined && uid !== undefined)
+        this.#onHint({ namespace, name, uid }, resourceVersion);
     });
   }
 

@@ -13,12 +13,12 @@ export function fakeWatch(requests: Store): RequestWatch & { frozen: boolean } {
   let off: (() => void) | undefined;
   const watch = {
     frozen: false,
-    async start(onHint: (key: RequestKey) => void) {
+    async start(onHint: (key: RequestKey, resourceVersion?: string) => void) {
       const tell = async (name: string): Promise<void> => {
         const found = await requests.get(name);
         const key = found === undefined ? known.get(name) : keyOf(found);
         if (key !== undefined) known.set(name, key);
-        if (key !== undefined && !watch.frozen) onHint(key);
+        if (key !== undefined && !watch.frozen) onHint(key, found?.metadata.resourceVersion);
       };
       off = requests.watch((name) => void tell(name));
       for (const request of await requests.list()) await tell(request.metadata.name);
