@@ -10,7 +10,8 @@ help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
 
 node_modules/.installed: package.json package-lock.json hack/node.sh
-	@$(NODE); echo "installing dependencies (about 30 s the first time)" >&2; npm ci --ignore-scripts --no-audit --no-fund --silent
+	@mkdir -p .tools; $(NODE); flock .tools/lock sh -c '[ $@ -nt package-lock.json ] || { \
+	  echo "installing dependencies (about 30 s the first time)" >&2; npm ci --ignore-scripts --no-audit --no-fund --silent; }'
 	@touch $@
 
 .PHONY: demo

@@ -102,7 +102,7 @@ kube-elevate runs in ${dir}. In another terminal, from this folder:
   export PATH="${bin}:$PATH"
   kubectl --kubeconfig "${admin}" apply -k config/samples
   export KUBECONFIG="${alice}"
-  kubectl elevate policies
+  kubectl elevate policies -n shop
 
 Beside alice.kubeconfig are those of bob (both in group devs), sre (sres), ivy (who invites), pat (who writes policies), admin.
 Logs are in ${join(dir, "logs")}, what was written is in ${join(dir, "audit.log")}. Ctrl-C ends all of it.
