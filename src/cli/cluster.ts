@@ -38,7 +38,7 @@ export type Cluster = {
   print(resource: string, names: readonly string[], namespace: string | undefined, output: string): Promise<string>;
 };
 
-export type Creation = {
+type Creation = {
   readonly namespace?: string;
   readonly dryRun?: boolean;
   readonly output?: string | undefined;

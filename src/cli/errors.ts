@@ -34,7 +34,10 @@ export class Interrupted extends Error {
 export function told(error: unknown): { readonly text: string; readonly exitCode: ExitCode } {
   if (error instanceof Interrupted)
     return { text: error.message === "" ? "Given up." : error.message, exitCode: exitCodes.interrupted };
-  if (error instanceof KubectlFailure) return { text: error.message, exitCode: exitCodes.failed };
+  if (error instanceof KubectlFailure) {
+    const exitCode = error.status === "Forbidden" ? exitCodes.denied : exitCodes.failed;
+    return { text: error.message, exitCode };
+  }
   if (error instanceof Failure) {
     const word = error.reason === undefined ? "error" : `error (${error.reason})`;
     return { text: `${word}: ${error.message}`, exitCode: error.exitCode };

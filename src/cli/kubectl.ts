@@ -36,8 +36,12 @@ export function kubectlAt({ command, flags, interactive, say, signal }: Surround
     const complaint = split(child.stderr, say);
     const code = await promise;
     if (signal.aborted) throw new Interrupted();
-    if (code === 0) return stdout;
-    const said = (await complaint).join("\n").trim();
+    const kept = await complaint;
+    if (code === 0) {
+      kept.forEach(say);
+      return stdout;
+    }
+    const said = kept.join("\n").trim();
     throw new KubectlFailure(said === "" ? `${file} exited with ${String(code)}` : said);
   };
 }
@@ -52,7 +56,8 @@ async function gather(stream: NodeJS.ReadableStream | null): Promise<string> {
 async function split(stream: NodeJS.ReadableStream | null, say: (line: string) => void): Promise<readonly string[]> {
   const kept: string[] = [];
   const take = (line: string): void => {
-    if (kept.length > 0 || /^(error|Error|Unable to|The |the )/.test(line)) kept.push(line);
+    if (kept.length > 0 || /^(error:|Error |Unable to connect|The (connection|request|[\w.]+ ".*" is))/.test(line))
+      kept.push(line);
     else say(line);
   };
   let rest = "";

@@ -1,5 +1,5 @@
 /** Reads a stream line by line, and no sooner than it is asked: what nobody asks for stays unread. */
-export function lineReader(stream: NodeJS.ReadStream): () => Promise<string | undefined> {
+export function lineReader(stream: AsyncIterable<unknown>): () => Promise<string | undefined> {
   let rest = "";
   let chunks: AsyncIterator<unknown, unknown> | undefined;
   return async () => {

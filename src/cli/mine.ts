@@ -14,7 +14,7 @@ export type Mine = {
 };
 
 /** A user of a server. */
-export type Owner = { readonly server: string; readonly username: string };
+type Owner = { readonly server: string; readonly username: string };
 
 const keptMax = 50;
 

@@ -9,7 +9,7 @@ import { denied, exitCodes, Failure, Interrupted } from "./errors.ts";
 import type { Named } from "./mine.ts";
 import { type Refused, type Secret, verify } from "./verifier.ts";
 import { authenticatorName, clockTime, durationWith, exactly } from "./words.ts";
-import type { World } from "./world.ts";
+import { command, inviteCommand, type World } from "./world.ts";
 
 // From an offer to a grant, with TOTP: says what is asked for, takes the code, and says what came of it.
 
@@ -63,7 +63,9 @@ export async function proveByCode(
     secret ??= await claim();
     const answer = await settled(world, asked.endpoint, named, secret, code).catch((error: unknown) => {
       if (!(error instanceof Interrupted)) throw error;
-      throw new Interrupted(`Given up, but the code was sent. What became of it: kubectl elevate status ${named.name}`);
+      throw new Interrupted(
+        `Given up, but the code was sent. What became of it: ${command(world, `status ${named.name}`)}`,
+      );
     });
     if (!("refused" in answer)) return answer;
     refusals.push(answer);
@@ -87,7 +89,12 @@ async function settled(
   code: string,
 ): Promise<VerifyAnswer | Refused> {
   for (let round = 1; ; round += 1) {
-    const answer = await verify(world, at, of, secret, code);
+    const send = async (): Promise<VerifyAnswer | Refused> => verify(world, at, of, secret, code);
+    const answer = await send().catch(async (error: unknown) => {
+      if (error instanceof Interrupted) throw error;
+      await world.pause(1000); // the answer may be lost, not the proof: the same code asks for the same answer
+      return send();
+    });
     const open = "phase" in answer && (answer.phase === "Pending" || answer.phase === "Granting");
     if (!open || round === roundsMax) return answer;
     world.talk.say("Your proof is accepted. Waiting for the access");
@@ -122,7 +129,7 @@ async function locked({ cluster, clock, zone }: World, asked: Asked, retryAfter:
   if (until <= now)
     return denied(
       "AuthenticatorLocked",
-      `too many wrong codes; your TOTP authenticator is locked for good.\n  Ask ${told.contact} for a new one`,
+      `too many wrong codes; your TOTP authenticator is locked for good.\n  Ask ${told.contact} for another one: ${inviteCommand(request.spec.requester.username)}`,
     );
   const when = `${clockTime(parseInstant(new Date(until).toISOString()), zone)} (${exactly(until - now)})`;
   return denied("AuthenticatorLocked", `too many wrong codes; your TOTP authenticator is locked until\n  ${when}`);
@@ -155,7 +162,7 @@ export async function tellGrant(world: World, asked: Asked, answer: VerifyAnswer
   const now = await world.cluster.request({ namespace, name });
   if (now?.status?.endTime !== undefined) throw ended(now, told);
   throw new Failure(
-    `${name} is still ${answer.phase}; the proof is accepted. See what becomes of it: kubectl elevate status ${name}`,
+    `${name} is still ${answer.phase}; the proof is accepted. See what becomes of it: ${command(world, `status ${name}`)}`,
     { exitCode: exitCodes.pending },
   );
 }

@@ -2,7 +2,7 @@ import { exitCodes, Failure } from "./errors.ts";
 import type { Named } from "./mine.ts";
 import type { World } from "./world.ts";
 
-export const outputs = ["json", "yaml", "name"] as const;
+const outputs = ["json", "yaml", "name"] as const;
 export type Output = (typeof outputs)[number];
 
 /** The one thing on stdout: kubectl's own form of a success, its name alone, or the object. */

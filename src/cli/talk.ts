@@ -14,9 +14,10 @@ export type Talk = {
   line(): Promise<string | undefined>;
 };
 
+type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
 type Streams = {
   readonly coloured: boolean;
-  readonly stdin: NodeJS.ReadStream;
+  readonly stdin: Input;
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
 };
@@ -35,7 +36,7 @@ export function talkOver({ stdin, stdout, stderr, coloured }: Streams, signal: A
     result: (text) => void stdout.write(`${text}\n`),
     line,
     secret: async (message) => {
-      if (stdin.isTTY) return prompted(message, { input: stdin, output: stderr, signal });
+      if (stdin.isTTY === true) return prompted(message, { input: stdin, output: stderr, signal });
       stderr.write(`${message} `);
       const read = await line();
       say("*".repeat(read?.length ?? 0));
@@ -54,7 +55,7 @@ async function aborted(signal: AbortSignal): Promise<undefined> {
 }
 
 type Context = {
-  readonly input: NodeJS.ReadStream;
+  readonly input: Input;
   readonly output: NodeJS.WritableStream;
   readonly signal: AbortSignal;
 };

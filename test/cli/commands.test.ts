@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
+import { Failure, KubectlFailure } from "../../src/cli/errors.ts";
 import { formatInstant, later } from "../../src/domain/time.ts";
 import { alice, authenticator, granted, offer, policy, type Terminal, terminal } from "./terminal.ts";
 
@@ -365,4 +366,52 @@ test("status: open ones are told beside the grants", async () => {
   at.names = [{ namespace: "payments", name: "monday" }];
   at.now = later(at.now, 1_000);
   expect((await at.type("status")).screen).toContain("monday in payments is Pending, not granted.\n");
+});
+
+test("request: where the answer to a proof is lost, the same code is sent again, and nobody is asked anew", async () => {
+  const at = terminal();
+  at.script.verify = [
+    () => {
+      throw new Failure("the connection was reset");
+    },
+    () => granted(at, "payments-debug-7k2mx"),
+  ];
+  expect(await at.type(ask, ["123456"])).toMatchObject({ exitCode: 0 });
+  const proofs = at.posts.filter(({ path }) => path.endsWith("/verify")).map(({ body }) => body["totp"]);
+  expect(proofs).toEqual([{ code: "123456" }, { code: "123456" }]);
+});
+
+test("request: what was changed on its way into the cluster is not proven", async () => {
+  const at = terminal();
+  at.script.challenge = [
+    () => {
+      const found = at.request("payments-debug-7k2mx");
+      if (found !== undefined) at.put({ ...found, spec: { ...found.spec, policyName: "payments-admin" } });
+      return { offer: found?.status?.["offer"], methods: ["TOTP"] };
+    },
+  ];
+  const { screen, exitCode } = await at.type(ask, ["123456"]);
+  expect(screen).toContain("error: payments-debug-7k2mx was changed on its way into the cluster");
+  expect([exitCode, at.posts.length]).toEqual([1, 1]);
+});
+
+test("PL03: locked for good says how to get another one", async () => {
+  const at = terminal();
+  at.script.verify = [{ refuse: "AuthenticatorLocked", code: 423 }];
+  const { screen, exitCode } = await at.type(ask, ["111111"]);
+  expect(screen).toContain(`\
+error (AuthenticatorLocked): too many wrong codes; your TOTP authenticator is locked for good.
+  Ask #platform-oncall for another one: kubectl elevate invite 'oidc:alice@example.com'
+`);
+  expect(exitCode).toBe(3);
+});
+
+test("a user who may not read policies hears kubectl's own refusal: exit 3", async () => {
+  const at = terminal();
+  at.failing = new KubectlFailure("Error from server (Forbidden): elevationpolicies is forbidden");
+  expect(await at.type("policies")).toEqual({
+    screen: "Error from server (Forbidden): elevationpolicies is forbidden\n",
+    stdout: "",
+    exitCode: 3,
+  });
 });

@@ -27,6 +27,7 @@ export type Ground = {
   /** What becomes of an object that is created; a refusal is thrown. */
   readonly created: (object: Stored) => Stored;
   readonly mayList: boolean;
+  readonly failing: Error | undefined;
   readonly mayUse: (policy: string) => boolean;
   readonly now: () => string;
 };
@@ -53,6 +54,7 @@ export function fakeKubectl(ground: Ground): FakeKubectl {
       ) ?? [];
     const kind = kinds[resource] ?? "";
     if (name === undefined) {
+      if (ground.failing !== undefined) throw ground.failing;
       if (kind === "ElevationRequest" && !ground.mayList) throw forbidden("elevationrequests");
       const username = /spec\.requester\.username=(.*)$/.exec(decodeURIComponent(path))?.[1]?.replaceAll("\\", "");
       const items = of(kind).filter(({ spec }) => username === undefined || requesterOf(spec) === username);

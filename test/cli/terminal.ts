@@ -14,11 +14,11 @@ import { type FakeKubectl, fakeKubectl, type Stored } from "./kubectl.ts";
 export const alice = "oidc:alice@example.com";
 const totpOfAlice = `${Buffer.from(alice).toString("hex")}.totp`;
 
-export type Seen = { readonly exitCode: number; readonly screen: string; readonly stdout: string };
+type Seen = { readonly exitCode: number; readonly screen: string; readonly stdout: string };
 
 /** What the verifier says to the next post of this kind; the last one stays. */
 const actions = ["challenge", "verify", "register"] as const;
-export type Script = Record<(typeof actions)[number], readonly (Said | (() => Said))[]>;
+type Script = Record<(typeof actions)[number], readonly (Said | (() => Said))[]>;
 export type Said = { readonly [key: string]: unknown } | Refusal;
 export type Refusal = {
   readonly refuse: string;
@@ -33,6 +33,8 @@ export type Terminal = FakeKubectl & {
   now: Instant;
   mayList: boolean;
   usable: readonly string[];
+  /** What a list of policies fails with. */
+  failing: Error | undefined;
   /** Admission's word against the next create. */
   refusal: string | undefined;
   /** What the controller makes of a new request, by its status. */
@@ -54,6 +56,9 @@ export function terminal(): Terminal {
       get mayList() {
         return scene.mayList;
       },
+      get failing() {
+        return scene.failing;
+      },
       mayUse: (policy) => scene.usable.includes(policy),
       now: () => formatInstant(scene.now),
     }),
@@ -63,6 +68,7 @@ export function terminal(): Terminal {
     mayList: false,
     usable: ["payments-debug"],
     refusal: undefined,
+    failing: undefined,
     judged: () => pending(scene),
     names: [],
     type: async (line, typed = []) => type(scene, line, typed),
@@ -110,7 +116,7 @@ const trust: Stored = {
   data: { url: "https://elevate.example.com", clusterName: "prod-eu", contact: "#platform-oncall", "ca.crt": "CA" },
 };
 
-export const methods = [
+const methods = [
   { method: "WebAuthn", duration: "30m" },
   { method: "TOTP", duration: "15m" },
 ];

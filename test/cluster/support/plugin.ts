@@ -6,7 +6,7 @@ import type { ControlPlane } from "../../../hack/controlplane/control-plane.ts";
 // `kubectl elevate` as a person runs it: by the real kubectl, found on the PATH, with pipes where a terminal would be.
 
 export type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string };
-export type Running = {
+type Running = {
   readonly pid: number;
   readonly ended: Promise<Ended>;
   /** What stands on stderr as soon as it matches. */
