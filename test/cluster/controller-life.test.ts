@@ -1,8 +1,9 @@
 import { beforeAll, expect, test } from "vitest";
+import { z } from "zod";
 import { startController } from "../../hack/controlplane/processes.ts";
 import { parseInstant } from "../../src/domain/time.ts";
-import { useControlPlane } from "./support/control-plane.ts";
-import { type Lives, likeShop, playLives } from "./support/lives.ts";
+import { eventually, useControlPlane } from "./support/control-plane.ts";
+import { type Lives, likeShop, must, playLives } from "./support/lives.ts";
 
 const cluster = useControlPlane({ installed: "samples" });
 const shops = Array.from({ length: 10 }, (_, i) => `shop-${String(i)}`);
@@ -11,7 +12,7 @@ let lives: Lives;
 beforeAll(async () => {
   await cluster.apply("admin", ...likeShop(...shops));
   lives = await playLives(cluster.plane);
-  await startController(cluster.plane);
+  await Promise.all([startController(cluster.plane), startController(cluster.plane)]);
 }, 60_000);
 
 /** Asks as alice until she is refused; when that was first seen, and when she was last let through. */
@@ -25,7 +26,7 @@ async function whenRefused(namespace: string, from: number): Promise<{ allowedAt
   }
 }
 
-test("EX01: access is there until expirationTime, and gone then: 10 grants, the lateness printed", async () => {
+test("EX01: access is there until expirationTime, and gone then: 10 grants, two replicas, the lateness printed", async () => {
   await Promise.all(
     shops.map(async (shop, i) => {
       await lives.ask(shop, "fix", { duration: `${String(6_000 + 300 * i)}ms` });
@@ -56,3 +57,23 @@ test("EX01: access is there until expirationTime, and gone then: 10 grants, the 
   expect(worst("seen")).toBeLessThan(5_000);
   expect(worst("recorded")).toBeLessThan(5_000);
 });
+
+test("whatever two replicas do at once is told once", async () => {
+  const listed = z.object({ items: z.array(z.object({ action: z.string(), reason: z.string() })) });
+  const toldIn = async (shop: string): Promise<readonly string[]> => {
+    const { items } = listed.parse(await must(cluster.plane, "admin", "GET", eventsPath(shop)));
+    return items.map(({ action, reason }) => `${action} ${reason}`).toSorted();
+  };
+  const life = [
+    "Activate BindingCreated",
+    "Close Expired",
+    "Offer AwaitingProof",
+    "Promise ProofAccepted",
+    "Unbind Expired",
+  ];
+  for (const shop of shops) {
+    await eventually(async () => (await toldIn(shop)).length >= life.length, 10, `all is told in ${shop}`);
+    expect(await toldIn(shop)).toEqual(life);
+  }
+});
+const eventsPath = (namespace: string): string => `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
