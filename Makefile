@@ -22,9 +22,12 @@ demo: node_modules/.installed ## plays the main job with real kubectl on a contr
 test: node_modules/.installed ## runs every test; `make test only=PATTERN` the files whose path holds PATTERN
 	@$(NODE); node hack/controlplane/binaries.ts >/dev/null; exec npx --no-install vitest run $(ARGS) $(only)
 
-.PHONY: check
+CHECKS = $(addprefix check-,types lint format unused generated unit mutants)
+.PHONY: check $(CHECKS)
 check: node_modules/.installed ## types, lint, format, unused code, generated files, unit tests, mutants: in seconds
-	@$(NODE); npm run --silent check
+	@$(NODE); NO_COLOR=1 $(MAKE) --no-print-directory --jobs=2 --output-sync $(CHECKS)
+
+$(CHECKS): check-%: ; @npm run --silent $*
 
 .PHONY: cluster
 cluster: node_modules/.installed ## `make cluster DIR=path`: a control plane with kube-elevate in it, until Ctrl-C

@@ -1,6 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 const cluster = ["test/cluster/**/*.test.ts"];
+/** Real sockets and processes of ours, on this machine alone: seconds, not milliseconds, so not a part of `make check`. */
+const loopback = ["src/{http,kube}/**/*.test.ts", "src/main.test.ts", "hack/controlplane/**/*.test.ts"];
 
 export default defineConfig({
   test: {
@@ -10,9 +12,10 @@ export default defineConfig({
           name: "unit",
           deps: { interopDefault: false }, // imports mean what they mean to Node
           include: ["src/**/*.test.ts", "hack/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: cluster,
+          exclude: [...loopback, ...cluster],
         },
       },
+      { test: { name: "loopback", deps: { interopDefault: false }, include: loopback } },
       {
         // Each file has a control plane of its own: two at a time are what two cores carry.
         test: {
