@@ -197,7 +197,8 @@ test("HI02: kubectl explain says something of every field", async () => {
 test("no expression of ours has a wrong field, and the server would say so", async () => {
   const { plane } = installed;
   for (const verb of ["delete", "apply"])
-    for (const folder of ["config/admission", "config/admission/limits"]) await plane.run("admin", [verb, "-k", folder]);
+    for (const folder of ["config/admission", "config/admission/limits"])
+      await plane.run("admin", [verb, "-k", folder]);
   const control = {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "ValidatingAdmissionPolicy",
