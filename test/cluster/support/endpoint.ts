@@ -1,6 +1,7 @@
-import { createHash, createHmac, randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { request } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import { codeOf } from "../../../hack/demo/totp.ts";
 import { apiVersion } from "../../../src/api/v1alpha1/meta.ts";
 import { authenticatorPath, enrollmentAnswer, requestPath } from "../../../src/api/v1alpha1/wire.ts";
 import type { Cluster } from "./control-plane.ts";
@@ -103,14 +104,8 @@ export async function ask(
 export const verifyPath = (name: string): string => requestPath("shop", name, "verify");
 export const challengePath = (name: string): string => requestPath("shop", name, "challenge");
 
-/** RFC 6238 with SHA-1, by hand: an authenticator app. */
-export function codeAt(seed: string, step: number): string {
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(step));
-  const mac = createHmac("sha1", fromBase32(seed)).update(counter).digest();
-  const offset = (mac.at(-1) ?? 0) & 15;
-  return String((mac.readUInt32BE(offset) & 0x7f_ff_ff_ff) % 1_000_000).padStart(6, "0");
-}
+/** The code of a step, by an authenticator app that shares nothing with the verifier. */
+export const codeAt = (seed: string, step: number): string => codeOf(seed, step * stepMs);
 
 /**
  * The step that it is; its code is right until the end of the next one. Where less than `roomMs` are left of it, the next
@@ -130,13 +125,6 @@ export function wrongCodes(seed: string, step: number, count: number): readonly 
 }
 
 const stepMs = 30_000;
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-
-function fromBase32(text: string): Buffer {
-  const bits = Array.from(text, (letter) => alphabet.indexOf(letter).toString(2).padStart(5, "0")).join("");
-  return Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-}
-
 function objectOf(text: string): Readonly<Record<string, unknown>> {
   const parsed: unknown = JSON.parse(text);
   return typeof parsed === "object" && parsed !== null ? { ...parsed } : {};
