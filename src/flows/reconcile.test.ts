@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { fakeCluster } from "../../test/fakes/cluster.ts";
 import { asked, meta, policy, totpOfAlice } from "../../test/fakes/objects.ts";
+import { bindingName } from "../domain/binding.ts";
 import { later, parseInstant } from "../domain/time.ts";
 import type { ControllerPorts } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
@@ -139,4 +140,36 @@ test("RC13: gates that are read ahead are read after the binding is there: one t
   expect((await status())?.grant?.grantTime).toBeUndefined();
   expect(await bindings.list()).toEqual([]);
   expect(told).toEqual(["offer", "promise", "bind", "unbind", "close"]);
+});
+
+test("a word for what was unbound is not kept for what is bound after it", async () => {
+  const { controller, status, bindings, world } = await proven();
+  const memory = {};
+  const name = bindingName(key);
+  await bindings.create({ metadata: { ...meta, namespace: "shop", name } }); // planted
+  await reconcile(controller, key, memory);
+  expect((await status())?.phase).toBe("Active");
+  await bindings.remove({ name, uid: "b1" });
+  await reconcile(controller, key, memory);
+  expect((await status())?.phase).toBe("Active"); // whoever took it has a second to say why
+  world.now = later(world.now, 1_000);
+  await reconcile(controller, key, memory);
+  expect(await status()).toMatchObject({ phase: "Revoked", reason: "BindingRemoved" });
+});
+
+test("gates are read for the offer, before the bind and before Active, and then not for 30 s", async () => {
+  const { controller, status } = await proven();
+  let reads = 0;
+  const counting: ControllerPorts = {
+    ...controller,
+    facts: {
+      ...controller.facts,
+      async policy(name) {
+        reads++;
+        return controller.facts.policy(name);
+      },
+    },
+  };
+  expect(await reconcile(counting, key, {})).toBe(later(start, 30_000));
+  expect([(await status())?.phase, reads]).toEqual(["Active", 2]);
 });

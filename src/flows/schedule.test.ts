@@ -59,8 +59,8 @@ test("a request is offered, granted at its proof, and ended at the instant that 
 });
 
 /** A grant that ran out and a proof that came while no replica ran. */
-async function afterADeadTime() {
-  const played = play();
+async function afterADeadTime(change?: (ports: ControllerPorts) => ControllerPorts) {
+  const played = play(change);
   const first = played.replica();
   await first.start();
   await played.grant("old");
@@ -99,6 +99,37 @@ test("what is overdue and cannot be ended keeps the replica unready, and holds u
   await timers.advance(3_000); // an ending is tried again every few seconds
   expect(await phase("old")).toBe("Expired");
   expect([ready, await bound()]).toEqual([true, 1]);
+});
+
+test("EX34: an ending that takes long at the start holds up grants until it is done, later for a second at most", async () => {
+  let removeMs = 10_000;
+  let timers: ReturnType<typeof play>["timers"] | undefined;
+  const played = await afterADeadTime((ports) => ({
+    ...ports,
+    bindings: {
+      ...ports.bindings,
+      async remove(binding) {
+        await new Promise<void>((resolve) => timers?.after(removeMs, resolve));
+        if (removeMs === 15_000) throw new Error("no answer");
+        return ports.bindings.remove(binding);
+      },
+    },
+  }));
+  ({ timers } = played);
+  void played.replica().start();
+  await played.timers.advance(9_999);
+  expect(await played.phase("new")).toBe("Pending");
+  await played.timers.advance(1);
+  expect([await played.phase("old"), await played.phase("new")]).toEqual(["Expired", "Active"]);
+
+  removeMs = 15_000;
+  await played.timers.advance(15 * minute + 60_000); // "new" is overdue, and every try takes 15 s to fail
+  for (let i = 0; i < 20; i++) {
+    await played.ask(`other-${String(i)}`);
+    await played.prove(`other-${String(i)}`);
+    await played.timers.advance(950);
+    expect(await played.phase(`other-${String(i)}`)).toBe("Active");
+  }
 });
 
 test("EX34: under load, an ending that comes due is written before the grants that wait", async () => {
@@ -143,8 +174,18 @@ test("EX06: a grant of 24h, and a clock that is 60 days on: no timer is beyond 2
   expect(Math.max(...timers.delays)).toBeLessThan(2 ** 31);
 });
 
-test("a deadline that a forged record puts beyond 2^31 ms is waited for in steps", async () => {
-  const { replica, ask, requests, timers, phase } = play();
+test("a deadline that a forged record puts beyond 2^31 ms is waited for in steps, and nothing is asked at them", async () => {
+  let looks = 0;
+  const { replica, ask, requests, timers, phase } = play((ports) => ({
+    ...ports,
+    bindings: {
+      ...ports.bindings,
+      async get(namespace, name) {
+        looks++;
+        return ports.bindings.get(namespace, name);
+      },
+    },
+  }));
   await replica().start();
   await ask("far");
   const far = await requests.get("far");
@@ -155,8 +196,9 @@ test("a deadline that a forged record puts beyond 2^31 ms is waited for in steps
   await timers.advance(0);
   expect(timers.delays.length).toBeLessThan(5); // it does not spin
   expect(Math.max(...timers.delays)).toBeLessThan(2 ** 31);
+  looks = 0;
   await timers.advance(3 * 60 * minute);
-  expect(await phase("far")).toBe("Pending");
+  expect([await phase("far"), looks]).toEqual(["Pending", 0]);
 });
 
 test("EX12: a request whose passes fail is tried again ever more seldom, and the others are served on time", async () => {
@@ -320,4 +362,60 @@ test("after stop() nothing is done any more, not even what is due", async () => 
   await running.stop();
   await timers.advance(20 * minute);
   expect(await phase("fix")).toBe("Active");
+});
+
+test("a hint that comes while its request is looked at, and after its record was read, is not lost", async () => {
+  let revoke: (() => Promise<void>) | undefined;
+  const { replica, grant, requests, timers } = play((ports) => ({
+    ...ports,
+    bindings: {
+      ...ports.bindings,
+      async get(namespace, name) {
+        const found = await ports.bindings.get(namespace, name);
+        if (revoke !== undefined) await settle(); // by now the record was read
+        await revoke?.();
+        return found;
+      },
+    },
+  }));
+  await replica().start();
+  await grant("fix");
+  await timers.advance(0);
+  revoke = async () => {
+    revoke = undefined;
+    const request = await requests.get("fix");
+    if (request === undefined) throw new Error("fix is gone");
+    requests.put({ ...request, spec: { ...request.spec, termination: { by: "sre" } } });
+    await settle();
+  };
+  await timers.advance(30_000); // its gates are looked at again, and then
+  expect((await requests.get("fix"))?.status).toMatchObject({ phase: "Revoked", reason: "Revoked" });
+});
+
+test("stop() waits for what runs, and leaves no timer behind", async () => {
+  let letGo: (() => void) | undefined;
+  let held = false;
+  const { replica, grant, timers, phase } = play((ports) => ({
+    ...ports,
+    bindings: {
+      ...ports.bindings,
+      async get(namespace, name) {
+        if (held) await new Promise<void>((resolve) => (letGo = resolve));
+        return ports.bindings.get(namespace, name);
+      },
+    },
+  }));
+  const running = replica();
+  await running.start();
+  await grant("fix");
+  held = true;
+  await timers.advance(30_000);
+  let stopped = false;
+  void running.stop().then(() => (stopped = true));
+  await settle();
+  expect(stopped).toBe(false);
+  held = false;
+  letGo?.();
+  await settle();
+  expect([stopped, timers.armed(), await phase("fix")]).toEqual([true, 0, "Active"]);
 });

@@ -42,6 +42,29 @@ test("a key is unknown only by a reading that began after it was asked for", asy
   expect([holds("b", "B"), holds("c", "C")]).toEqual([true, false]);
 });
 
+test("a reading that began before the question says nothing about it", async () => {
+  const answers: (() => void)[] = [];
+  const seals = createTrustedSeals({
+    read: async () => {
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return { data: {}, resourceVersion: "1" };
+    },
+    checkerOf: () => ({ holds: () => true }),
+    after: () => () => undefined,
+    log: { info: () => undefined, warn: () => undefined },
+  });
+  const holds = () => seals.holds("b", "B", new Uint8Array());
+  seals.start();
+  expect(holds).toThrow("not known yet");
+  expect(answers).toHaveLength(2);
+  answers[0]?.();
+  await settle();
+  expect(holds).toThrow("not known yet");
+  answers[1]?.();
+  await settle();
+  expect(holds()).toBe(false);
+});
+
 test("while nothing can be read, what is known stays known, and what is not is neither good nor broken", async () => {
   const { seals, holds, timers, world } = play();
   seals.start();

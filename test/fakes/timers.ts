@@ -1,33 +1,42 @@
 import { type Instant, later } from "../../src/domain/time.ts";
 import type { After } from "../../src/flows/queue.ts";
 
-type Timer = { readonly at: Instant; readonly run: () => void };
+type Timer = { readonly atMs: number; readonly run: () => void };
 
-/** Timers on a clock that the test moves; between two of them everything that can go on goes on. */
+/**
+ * Timers that the test moves on, and the clock with them; between two of them everything that can go on goes on. They are
+ * monotonic, as real ones: a clock that leaps moves none of them.
+ */
 export function fakeTimers(world: { now: Instant }) {
   const armed = new Set<Timer>();
   const delays: number[] = [];
+  let elapsedMs = 0;
   const after: After = (ms, run) => {
-    const timer = { at: later(world.now, ms), run };
+    const timer = { atMs: elapsedMs + ms, run };
     delays.push(ms);
     armed.add(timer);
     return () => armed.delete(timer);
   };
-  const next = (): Timer | undefined => [...armed].toSorted((a, b) => a.at - b.at)[0];
+  const pass = (ms: number): void => {
+    elapsedMs += ms;
+    world.now = later(world.now, ms);
+  };
+  const next = (): Timer | undefined => [...armed].toSorted((a, b) => a.atMs - b.atMs)[0];
   return {
     after,
     /** Every delay that was ever asked for. */
     delays,
+    armed: () => armed.size,
     async advance(ms: number): Promise<void> {
-      const end = later(world.now, ms);
+      const endMs = elapsedMs + ms;
       await settle();
-      for (let timer = next(); timer !== undefined && timer.at <= end; timer = next()) {
-        if (timer.at > world.now) world.now = timer.at;
+      for (let timer = next(); timer !== undefined && timer.atMs <= endMs; timer = next()) {
+        pass(Math.max(0, timer.atMs - elapsedMs));
         armed.delete(timer);
         timer.run();
         await settle();
       }
-      world.now = end;
+      pass(endMs - elapsedMs);
       await settle();
     },
   };
