@@ -1,3 +1,5 @@
+import { createTurns } from "./turns.ts";
+
 // Whose turn it is. One key never runs twice at once; an ending comes before all else, and no grant starts while the
 // first try of one is under way. What this leaves to others: what to run, and when to ask for it.
 
@@ -34,7 +36,7 @@ export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queu
   const running = new Map<string, Rank>();
   const again = new Map<string, Rank>();
   const holding = new Set<string>(); // endings that grants wait for
-  const onChange = new Set<() => void>();
+  const turns = createTurns();
   let stopped = false;
 
   const wait = (id: string, rank: Rank): void => {
@@ -53,7 +55,7 @@ export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queu
         waiting[rank].delete(id);
         void runOne(id, rank);
       }
-    for (const tell of onChange) tell();
+    turns.tell();
   };
   const runOne = async (id: string, rank: Rank): Promise<void> => {
     running.set(id, rank);
@@ -77,17 +79,6 @@ export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queu
       holding.delete(id);
     };
   };
-  const until = async (done: () => boolean): Promise<void> => {
-    if (done()) return;
-    await new Promise<void>((resolve) => {
-      const tell = (): void => {
-        if (!done()) return;
-        onChange.delete(tell);
-        resolve();
-      };
-      onChange.add(tell);
-    });
-  };
 
   return {
     add(id, rank) {
@@ -95,10 +86,10 @@ export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queu
       else wait(id, rank);
       turn();
     },
-    endings: async () => until(() => waiting.end.size === 0 && ![...running.values()].includes("end")),
+    endings: async () => turns.until(() => waiting.end.size === 0 && ![...running.values()].includes("end")),
     stop: async () => {
       stopped = true;
-      await until(() => running.size === 0);
+      await turns.until(() => running.size === 0);
     },
   };
 }

@@ -1,8 +1,10 @@
 import { earlier, type Instant, later } from "../domain/time.ts";
-import { idOf, joinLists, type Listed } from "./listed.ts";
+import { idOf, type Listed } from "./listed.ts";
+import { createLists } from "./lists.ts";
 import type { ControllerPorts, RequestKey, RequestWatch } from "./ports.ts";
 import { type After, createQueue, type Rank } from "./queue.ts";
 import { type Memory, reconcile } from "./reconcile.ts";
+import { createTurns } from "./turns.ts";
 
 // When is which request looked at: at a hint of the watch, at the instant that its last pass named, when a list of every
 // 5 s shows what is not known, and with backoff after a failure. It owns all timers and all memory of the controller.
@@ -44,7 +46,6 @@ type Entry = {
 };
 
 const listEveryMs = 5_000;
-const listTimeoutMs = 10_000;
 const timerMaxMs = 3_600_000; // far below 2^31, from where on a timer fires at once; then it is armed anew
 const firstBackoffMs = 200;
 const grantBackoffMaxMs = 30_000;
@@ -55,8 +56,7 @@ const staleMs = 60_000;
 export function createSchedule({ ports, watch, log, after, random }: Options): Schedule {
   const { clock } = ports;
   const entries = new Map<string, Entry>();
-  const onPass = new Set<() => void>();
-  let toldOf: ReadonlySet<string> = new Set(); // bindings that bear our label and are not ours to remove
+  const passes = createTurns();
   let listedAt: Instant | undefined;
   let listing = false;
   let state: "ending what is overdue" | "granting" | "stopped" = "ending what is overdue";
@@ -75,6 +75,7 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
   const rankOf = (entry: Entry): Rank =>
     endOf(entry) === undefined ? "grant" : overdue(entry) && entry.failures === 0 ? "end" : "bound";
 
+  const askLists = createLists({ ports, log, after });
   const queue = createQueue({ run: async (id) => pass(id), after, atOnce: 24, grantsAtOnce: 8 });
   const enqueue = (id: string, entry: Entry): void => {
     if (state === "granting" || (state !== "stopped" && overdue(entry))) queue.add(id, rankOf(entry));
@@ -98,7 +99,7 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
     }
     entry.running = false;
     if (isNews(entry, entry.hinted)) enqueue(id, entry);
-    for (const tell of onPass) tell();
+    passes.tell();
   };
   /** Never fires early, nor at once for what is far: it says that the time may have come, and asks the clock. */
   const arm = (id: string, entry: Entry, due: Instant): void => {
@@ -138,15 +139,9 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
   /** True when both lists were answered. What is listed as it was last seen waits for its own timer. */
   const list = async (): Promise<boolean> => {
     listing = true;
-    const [bindings, open] = await Promise.all([
-      answered("managed bindings", ports.bindings.listManaged()),
-      answered("open requests", ports.requests.listOpen()),
-    ]);
+    const { bindings, open, listed } = await askLists();
     listing = false;
-    const listed = joinLists(bindings, open);
-    tellOfOthers(listed);
     for (const [id, { what, request }] of listed) {
-      if ("unaccounted" in what && !what.removable) continue;
       const entry = known(id, what);
       if (request !== undefined) entry.what = what; // a request knows its own UID best
     }
@@ -164,41 +159,10 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
     if (both) listedAt = clock();
     return both;
   };
-  const answered = async <T>(what: string, answer: Promise<T>): Promise<T | undefined> => {
-    let cancel: (() => void) | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      cancel = after(listTimeoutMs, () => reject(new Error(`no answer in ${String(listTimeoutMs)} ms`)));
-    });
-    try {
-      return await Promise.race([answer, late]);
-    } catch (error) {
-      log.warn({ err: error, what }, "a list failed and is tried again");
-      return undefined;
-    } finally {
-      cancel?.();
-    }
-  };
-  const tellOfOthers = (listed: ReadonlyMap<string, Listed>): void => {
-    const others = [...listed].filter(([, { what }]) => "unaccounted" in what && !what.removable);
-    for (const [binding] of others)
-      if (!toldOf.has(binding)) log.warn({ binding }, "a binding bears our label and not our name: it is left alone");
-    toldOf = new Set(others.map(([id]) => id));
-  };
   const tick = (): void => {
     cancelTick = after(listEveryMs, () => {
       tick();
       if (!listing) void list();
-    });
-  };
-  const until = async (done: () => boolean): Promise<void> => {
-    if (done()) return;
-    await new Promise<void>((resolve) => {
-      const tell = (): void => {
-        if (!done()) return;
-        onPass.delete(tell);
-        resolve();
-      };
-      onPass.add(tell);
     });
   };
 
@@ -217,7 +181,7 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
       await watch.start(onHint).catch((error: unknown) => {
         log.warn({ err: error }, "the watch failed: requests are found by the list alone");
       });
-      await until(() => overdueThen.every(([id, entry]) => entries.get(id) !== entry || !overdue(entry)));
+      await passes.until(() => overdueThen.every(([id, entry]) => entries.get(id) !== entry || !overdue(entry)));
       ready = true;
     },
     async stop() {
