@@ -49,9 +49,11 @@ const telling = (action: string, reason: Reason, note: string): Told => ({
   action,
   type: typeOf(reason),
   reason,
-  note: note.slice(0, noteMax),
+  note: cut(note),
 });
-const noteMax = 1024;
+const noteMax = 1024; // of the API server, in bytes: it refuses a longer one, and the Event with it
+/** To whole characters: `encodeInto` writes no part of one. */
+const cut = (text: string): string => text.slice(0, new TextEncoder().encodeInto(text, new Uint8Array(noteMax)).read);
 const withMessage = (text: string, { message }: Cause): string =>
   message === undefined ? text : `${text}: ${message}`;
 

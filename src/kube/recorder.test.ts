@@ -83,6 +83,20 @@ test("steps that write no status of the request are no Events, and a long note i
   expect(written.map(({ event }) => String(event["note"]).length)).toEqual([1024]);
 });
 
+test("a note is cut by its bytes, as the API server counts, and never within a character", async () => {
+  const written: Written[] = [];
+  const { recorder } = recording(async (one) => void written.push(one));
+  for (const message of ["漢".repeat(512), "😀".repeat(512)])
+    recorder.tell({ about, step: { ...expired, cause: { reason: "Revoked", message } } });
+  await recorder.settled();
+  const notes = written.map(({ event }) => String(event["note"]));
+  expect(notes.map((note) => note.isWellFormed())).toEqual([true, true]);
+  for (const note of notes) {
+    expect(Buffer.byteLength(note)).toBeLessThanOrEqual(1024);
+    expect(Buffer.byteLength(note)).toBeGreaterThan(1020);
+  }
+});
+
 test("the last Event of a namespace that ends goes to ours", async () => {
   const written: string[] = [];
   const { recorder, lines } = recording(async ({ collection }) => {
