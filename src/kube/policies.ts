@@ -21,7 +21,7 @@ export function createPolicies(client: KubeClient): Policies {
     async placesOf({ kind, name }) {
       if (!isName(name)) return [];
       if (kind === "ClusterRole") return (await client.get(rbac("clusterroles"), name)) === undefined ? [] : [""];
-      const { items } = await client.list<Found>(rbac("roles"), { fieldSelector: `metadata.name=${name}` });
+      const { items } = await client.list<Found>(rbac("roles"), { fieldSelector: `metadata.name=${escaped(name)}` });
       return items.flatMap(({ metadata }) => metadata.namespace ?? []);
     },
     async namespaces() {
@@ -42,3 +42,6 @@ export function createPolicies(client: KubeClient): Policies {
     swapStatus: async (seen, status) => swap(client, `${at(collection, seen.metadata.name)}/status`, seen, { status }),
   };
 }
+
+/** A role may be named almost anything; in a field selector `,` and `=` have a meaning. */
+const escaped = (name: string): string => name.replaceAll(/[\\,=]/g, String.raw`\$&`);

@@ -242,6 +242,9 @@ test("policies, labels of namespaces, places of roles and the right to bind are 
   expect(await policies.placesOf(role)).toEqual([""]);
   expect(await policies.placesOf(shopRole)).toEqual(["shop"]);
   expect(await policies.placesOf({ kind: "ClusterRole", name: "teller" })).toEqual([]);
+  const odd = String.raw`a,b=c\d`; // a role may be named so, and a field selector must not read it
+  await cluster.apply("admin", { ...rbac, kind: "Role", metadata: { name: odd, namespace: "shop" }, rules: [] });
+  expect(await policies.placesOf({ kind: "Role", name: odd })).toEqual(["shop"]);
   expect([await policies.mayBind(role, ""), await policies.mayBind({ kind: "ClusterRole", name: "edit" }, "")]).toEqual(
     [true, false],
   );
