@@ -272,9 +272,7 @@ test.concurrent.each([
     });
     const { status, message } = await readyIs(name, "BindNotPermitted");
     expect(status).toBe("False");
-    const { bin, kubeconfigs } = cluster.plane;
-    const env = { PATH: `${bin}:${process.env["PATH"] ?? ""}`, KUBECONFIG: kubeconfigs["admin"] };
-    await promisify(execFile)("sh", ["-ec", message], { env });
+    await promisify(execFile)("sh", ["-ec", message], { env: cluster.plane.envOf("admin") });
     expect((await readyIs(name, "BindPermitted")).status).toBe("True");
   },
 );
