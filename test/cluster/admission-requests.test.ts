@@ -42,6 +42,8 @@ const namespaced = (name: string, labels: object): Promise<Reply> =>
 const patches = (user: string, name: string, body: object): Promise<Reply> =>
   installed.merge(user, requestsPath("shop", `/${name}`), body);
 const ended = (by: string): object => ({ spec: { termination: { by } } });
+const some = (count: number): object =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${String(index)}`, "v"]));
 /** As Amazon's authenticator tells of a user. */
 const as = (user: string, session: string): Promise<Reply> => {
   const flags = ["-n", "shop", `--as=${user}`, "--as-group=devs", `--as-user-extra=sessionName=${session}`];
@@ -284,6 +286,35 @@ test("a request is ended once, in one's own name, by its requester or a revoker;
     "sre, by JSON patch": installed.call("sre", "PATCH", requestsPath("shop", "/r2"), byPatch, jsonPatching),
   });
   await expectRefusedBy(422, "termination is set once", { "sre again": patches("sre", "r1", ended("sre")) });
+});
+
+test("nobody fills a request up so that no termination and no proof fits into it", async () => {
+  await live(installed, "full", "Pending");
+  const path = requestsPath("shop", "/full");
+  const long = { annotations: { a: "x".repeat(16_385) } };
+  await judge.expectRefused("request-create", 10, "InvalidRequest", {
+    "33 labels": asks("alice", {}, { labels: some(33) }),
+    "33 annotations": asks("alice", {}, { annotations: some(33) }),
+    "a long annotation": asks("alice", {}, long),
+  });
+  await judge.expectRefused("request-change", 8, "InvalidRequest", {
+    "33 labels": patches("alice", "full", { metadata: { labels: some(33) } }),
+    "33 annotations": patches("alice", "full", { metadata: { annotations: some(33) } }),
+    "a long annotation": patches("sre", "full", { metadata: long }),
+  });
+  await expectAccepted({
+    "32 of each, at create": asks("alice", {}, { labels: some(32), annotations: some(32) }),
+    "32 of each": patches("alice", "full", { metadata: { labels: some(32), annotations: some(32) } }),
+  });
+  // who changes nothing may still be one more field manager, which is told of each time
+  const applies = (manager: string): Promise<Reply> =>
+    installed.call("bob", "PATCH", `${path}?fieldManager=${manager}`, requestBody("full"), applying);
+  const codes: number[] = [];
+  for (let manager = 0; manager < 40 && !codes.includes(422); manager++)
+    codes.push((await applies(`m${String(manager)}`)).code);
+  expect(codes.at(-1)).toBe(422);
+  await judge.expectRefused("request-change", 8, "InvalidRequest", { "one manager more": applies("more") });
+  await expectAccepted({ "it is ended all the same": patches("sre", "full", ended("sre")) });
 });
 
 test("IA14: no field of spec but the two changes, by whomever and however", async () => {
