@@ -44,7 +44,7 @@ export async function sceneOf({ cluster }: World): Promise<Scene> {
     me,
     trust,
     clusterName: clusterName === "" ? here.context : clusterName,
-    contact: contact === "" ? "an inviter" : contact,
+    contact: contact === "" ? "an administrator" : contact,
   };
 }
 

@@ -274,8 +274,12 @@ test("PL05, PL08: Ctrl-C at the prompt of prove leaves the request unclaimed", a
   expect(at.request("monday")).toEqual(applied());
 });
 
-test("status NAME tells by its exit code: 0 active, 3 denied, 4 pending, 5 over", async () => {
+test("status NAME tells by its exit code: 0 active, 3 denied, 4 pending, 5 over; 1 where there is none", async () => {
   const at = terminal();
+  expect(await at.type("status monday")).toMatchObject({
+    exitCode: 1,
+    screen: "error: no request monday in namespace payments. Another one: -n NAMESPACE\n",
+  });
   at.put(applied());
   expect(await at.type("status monday")).toMatchObject({
     exitCode: 4,
@@ -338,13 +342,49 @@ test("doctor: what is wrong, each with its cure", async () => {
     screen: `\
 ok     you are oidc:alice@example.com on prod-eu, in namespace payments
 wrong  you have no second factor on prod-eu
-       Ask an inviter to run: kubectl elevate invite 'oidc:alice@example.com'
+       Ask an administrator to run: kubectl elevate invite 'oidc:alice@example.com'
 wrong  there is nothing that you may ask for in namespace payments
-       Another one: -n NAMESPACE. Or ask an inviter
+       Another one: -n NAMESPACE. Or ask an administrator
 ok     the clock of this machine agrees with that of the API server
 wrong  endpoint: no verifier has told where it is (ConfigMap kube-elevate-trust in elevate-system has no url).
        Does a verifier run? kubectl get pods -n elevate-system
 `,
+  });
+});
+
+test.each([
+  [
+    new KubectlFailure("Error from server (Forbidden): elevationpolicies is forbidden"),
+    `\
+wrong  policies: Error from server (Forbidden): elevationpolicies is forbidden
+       ClusterRole kube-elevate-requester gives this right: ask whoever gives rights on this cluster
+`,
+  ],
+  [
+    new Failure("kube-elevate is not installed on this cluster. See: kubectl elevate doctor"),
+    "wrong  policies: kube-elevate is not installed on this cluster. Tell whoever runs kube-elevate\n",
+  ],
+])("doctor: what it may not see, or does not find, has its cure, and none is doctor itself", async (error, says) => {
+  const at = terminal();
+  at.failing = error;
+  const { screen, exitCode } = await at.type("doctor");
+  expect([screen, exitCode]).toEqual([expect.stringContaining(says), 1]);
+});
+
+test.each([
+  [
+    "oidc:bob@example.com",
+    `you are no inviter: that takes verb invite on authenticators.\n  Ask #platform-oncall to run: kubectl elevate invite 'oidc:bob@example.com'\n`,
+  ],
+  [alice, `nobody invites themselves.\n  Ask another inviter to run: kubectl elevate invite '${alice}'\n`],
+])("invite: who may not invite %s is told who can", async (owner, says) => {
+  const at = terminal();
+  without(at, "Authenticator");
+  at.refusal = `InviteNotPermitted: ${alice} may not invite ${owner} as ${alice}. An inviter signs`;
+  expect(await at.type(`invite '${owner}'`)).toEqual({
+    screen: `error (InviteNotPermitted): ${says}`,
+    stdout: "",
+    exitCode: 3,
   });
 });
 

@@ -363,6 +363,7 @@ test("PL07: --kubeconfig, --context and --as are kubectl's own; doctor tells wha
   );
   expect(bad.stdout).toMatch(/^ok {5}in namespace shop you may ask for .*shop-debug$/m);
   expect(bad.stdout).toMatch(/^wrong {2}endpoint: https:\/\/127\.0\.0\.1:1 cannot be reached \(.*ECONNREFUSED.*\)\.$/m);
+  expect(bad.stdout).toContain("       Another address: --endpoint URL. Or tell whoever runs kube-elevate\n");
   const well = await run("alice", "doctor", "-n", "shop");
   expect([well.code, well.stdout.match(/^ok /gm)?.length]).toEqual([0, 6]);
 

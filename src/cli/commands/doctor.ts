@@ -1,5 +1,5 @@
 import { instant, parseInstant } from "../../domain/time.ts";
-import { type ExitCode, exitCodes, Interrupted, told } from "../errors.ts";
+import { type ExitCode, exitCodes, Interrupted, KubectlFailure, told } from "../errors.ts";
 import { stateOf } from "../factor.ts";
 import { authenticatorName, exactly, roughly } from "../words.ts";
 import { clusterCommand, endpointOf, inviteCommand, type Scene, sceneOf, type World } from "../world.ts";
@@ -49,9 +49,18 @@ async function check<T>(
     return await look();
   } catch (error) {
     if (error instanceof Interrupted) throw error;
-    tell(wrong(`${what}: ${told(error).text.replace(/^error: /, "")}`));
+    tell(wrong(`${what}: ${withCure(what, error)}`));
     return undefined;
   }
+}
+
+/** Elsewhere an error sends its reader to this command; here that would be a circle. */
+function withCure(what: string, error: unknown): string {
+  const text = told(error).text.replace(/^error: /, "");
+  if (error instanceof KubectlFailure && error.status === "Forbidden")
+    return `${text}\nClusterRole kube-elevate-requester gives this right: ask whoever gives rights on this cluster`;
+  const another = what === "endpoint" ? "Another address: --endpoint URL. Or tell" : "Tell";
+  return text.replace("See: kubectl elevate doctor", `${another} whoever runs kube-elevate`);
 }
 
 async function factor(world: World, { me, clusterName, contact }: Scene): Promise<Finding> {

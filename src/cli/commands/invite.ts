@@ -5,7 +5,7 @@ import { denied, type ExitCode, exitCodes, Failure, KubectlFailure } from "../er
 import { stateOf } from "../factor.ts";
 import { wordOf } from "../refusals.ts";
 import { authenticatorName, dayTime, inQuotes } from "../words.ts";
-import { clusterCommand, type Scene, sceneOf, type World } from "../world.ts";
+import { clusterCommand, inviteCommand, type Scene, sceneOf, type World } from "../world.ts";
 
 export type InviteOptions = { readonly validFor: string };
 
@@ -42,9 +42,11 @@ export async function invite(world: World, username: string, { validFor }: Invit
   return exitCodes.done;
 }
 
-async function whyNot(world: World, { clusterName }: Scene, username: string, error: unknown): Promise<unknown> {
+async function whyNot(world: World, scene: Scene, username: string, error: unknown): Promise<unknown> {
   if (!(error instanceof KubectlFailure)) return error;
+  const { clusterName } = scene;
   const refused = wordOf(error.message);
+  if (refused?.reason === "InviteNotPermitted") return denied(refused.reason, notAnInviter(scene, username));
   if (refused !== undefined) return denied(refused.reason, refused.message);
   if (error.status !== "AlreadyExists") return error;
   const name = authenticatorName(username, "totp");
@@ -70,4 +72,11 @@ async function whyNot(world: World, { clusterName }: Scene, username: string, er
         `${username} has a disabled authenticator on ${clusterName}. Invite anew:\n${remove}\n${anew}`,
       );
   }
+}
+
+/** Admission speaks of fields; whoever typed a command wants to know who can run it. */
+function notAnInviter({ me, contact }: Scene, username: string): string {
+  const oneself = username === me.username;
+  const why = oneself ? "nobody invites themselves" : "you are no inviter: that takes verb invite on authenticators";
+  return `${why}.\n  Ask ${oneself ? "another inviter" : contact} to run: ${inviteCommand(username)}`;
 }

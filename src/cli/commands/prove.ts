@@ -19,7 +19,8 @@ export async function prove(world: World, name: string, { codeStdin, output }: P
   const scene = await sceneOf(world);
   const named = { namespace: scene.here.namespace, name };
   const seen = await world.cluster.request(named);
-  if (seen === undefined) throw new Failure(`no request ${name} in namespace ${named.namespace}`);
+  if (seen === undefined)
+    throw new Failure(`no request ${name} in namespace ${named.namespace}. Another one: -n NAMESPACE`);
   const again = command(world, `request ${seen.spec.policyName}`);
   const told: Told = { zone: world.zone, contact: scene.contact, again };
   if (checkMine(world, scene, seen, told) === "active") {

@@ -34,7 +34,8 @@ export async function statusOf(world: World, name: string, output: Output | unde
   const { here, contact } = await sceneOf(world);
   const named = { namespace: here.namespace, name };
   const found = await world.cluster.request(named);
-  if (found === undefined) throw new Failure(`no request ${name} in namespace ${here.namespace}`);
+  if (found === undefined)
+    throw new Failure(`no request ${name} in namespace ${here.namespace}. Another one: -n NAMESPACE`);
   const { phase = "new" } = found.status ?? {};
   await printRequest(world, named, phase.toLowerCase(), output);
   if (found.status?.endTime !== undefined)
