@@ -131,6 +131,7 @@ test.each([
   [{ matchExpressions: [{ key: "team", operator: "NotIn", values: ["a"] }] }, true],
   [{ matchExpressions: [{ key: "env", operator: "Exists" }] }, true],
   [{ matchExpressions: [{ key: "team", operator: "Exists" }] }, false],
+  [{ matchExpressions: [{ key: "constructor", operator: "Exists" }] }, false],
   [{ matchExpressions: [{ key: "team", operator: "DoesNotExist" }] }, true],
   [{ matchExpressions: [{ key: "env", operator: "DoesNotExist" }] }, false],
   [{ matchLabels: { env: "prod" }, matchExpressions: [{ key: "team", operator: "Exists" }] }, false],

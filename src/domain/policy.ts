@@ -74,7 +74,7 @@ export function selects({ matchLabels = {}, matchExpressions = [] }: Selector, l
   return (
     Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
     matchExpressions.every(({ key, operator, values = [] }) => {
-      const value = labels[key];
+      const value = Object.hasOwn(labels, key) ? labels[key] : undefined; // a label may be named constructor
       switch (operator) {
         case "In":
           return value !== undefined && values.includes(value);
