@@ -57,7 +57,7 @@ const table = {
   },
   tlsKeyFile: { env: "KUBE_ELEVATE_TLS_KEY_FILE", fallback: "", what: "key (PEM) of that certificate", reader: path },
   logLevel: { env: "KUBE_ELEVATE_LOG_LEVEL", fallback: "info", what: "debug, info, warn or error", reader: level },
-  identity: { env: "HOSTNAME", fallback: "local", what: "name of this replica in logs and Events", reader: name },
+  identity: { env: "HOSTNAME", fallback: "local", what: "name of this replica in Events", reader: name },
 } as const satisfies { readonly [key: string]: Row };
 
 type Key = keyof typeof table;

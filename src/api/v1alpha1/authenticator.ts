@@ -80,7 +80,7 @@ const webauthn = z
 const status = z
   .object({
     phase: z.enum(["Pending", "Active"]).describe("Pending until it is enrolled, then Active for good."),
-    keyID: text(64).optional().describe("Which of the verifier's keys made the seal."),
+    keyID: text(64).optional().describe("Which of the verifier's keys made the seal and the seed."),
     seal: text(128).optional().describe("Ed25519 by the verifier, over all that makes this authenticator, base64url."),
     lastUsedTime: writtenTime.optional().describe("When it last proved something."),
     totp: totp.optional(),
