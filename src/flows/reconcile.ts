@@ -54,8 +54,10 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
     if (step.do === "inspect") continue; // not twice running, as the enumeration shows; passesMax would end it
     const written = carryOut(ports, world, step, memory);
     ahead = lookAhead(ports, world, step, { written, gates });
-    if ((await written) === "won") ports.recorder.tell({ about: key, step });
-    else ahead = undefined;
+    if ((await written) === "won") {
+      ports.recorder.tell({ about: key, step });
+      if (step.do === "close") return undefined; // unbound before, and an ended record never changes
+    } else ahead = undefined;
   }
   throw new Error(`${key.namespace}/${key.name} did not settle in ${String(passesMax)} passes`);
 }

@@ -69,9 +69,9 @@ test("a list is read to its last page", async () => {
     resourceVersion: "9",
   });
   expect(api.asked.map(({ query }) => [query["labelSelector"], query["continue"], query["limit"]])).toEqual([
-    ["x", undefined, "500"],
-    ["x", "2", "500"],
-    ["x", "3", "500"],
+    ["x", undefined, "100"],
+    ["x", "2", "100"],
+    ["x", "3", "100"],
   ]);
 });
 

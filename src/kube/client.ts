@@ -16,6 +16,8 @@ export type KubeClient = {
   get<T>(collection: string, name: string): Promise<T | undefined>;
   /** All pages. */
   list<T>(collection: string, query?: Query, signal?: AbortSignal): Promise<Listed<T>>;
+  /** Page by page, each asked for when the one before is done with. `query.limit` says how many a page holds. */
+  pages<T>(collection: string, query?: Query, signal?: AbortSignal): AsyncIterable<Listed<T>>;
   /** POST; `repeatable` where doing it twice is doing it once, as with a review or a dry run. */
   create<T>(
     collection: string,
@@ -132,7 +134,7 @@ export function connect(options: ConnectOptions = {}): KubeClient {
 }
 
 const heardAgoMsMax = 5_000;
-const pageSize = "500";
+const pageSize = "100"; // of objects that their makers can fill: what is parsed at once bounds the memory
 type Call = {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   readonly path: string;
@@ -146,7 +148,7 @@ type Call = {
 /** What is asked of the API server, in its own terms. It is believed about the shape of what it stores. */
 function verbs(
   perform: (call: Call) => Promise<unknown>,
-): Pick<KubeClient, "get" | "list" | "create" | "patch" | "remove"> {
+): Pick<KubeClient, "get" | "list" | "pages" | "create" | "patch" | "remove"> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion, typescript/no-unnecessary-type-parameters -- the one place where JSON becomes typed; our own kinds are parsed as well (kinds.ts)
   const typed = async <T>(call: Call): Promise<T> => (await perform(call)) as T;
   const get: KubeClient["get"] = async (collection, name) => {
@@ -158,23 +160,34 @@ function verbs(
       throw error;
     }
   };
-  const list: KubeClient["list"] = async <T>(
+  const pages: KubeClient["pages"] = async function* <T>(
     path: string,
     query: Query = {},
     signal?: AbortSignal,
-  ): Promise<Listed<T>> => {
-    const items: T[] = [];
+  ): AsyncGenerator<Listed<T>> {
     for (let token = ""; ; ) {
-      const paging = { limit: pageSize, ...(token === "" ? {} : { continue: token }) };
-      const page = await typed<Page<T>>({ method: "GET", path, query: { ...query, ...paging }, signal });
-      items.push(...(page.items ?? []));
+      const paging = { limit: pageSize, ...query, ...(token === "" ? {} : { continue: token }) };
+      const page = await typed<Page<T & Managed>>({ method: "GET", path, query: paging, signal });
+      const items = page.items ?? [];
+      for (const { metadata } of items) delete metadata?.managedFields; // nobody here reads them, and they are half of an object
+      yield { items, resourceVersion: page.metadata.resourceVersion };
       token = page.metadata.continue ?? "";
-      if (token === "") return { items, resourceVersion: page.metadata.resourceVersion };
+      if (token === "") return;
     }
+  };
+  const list: KubeClient["list"] = async <T>(path: string, query?: Query, signal?: AbortSignal): Promise<Listed<T>> => {
+    const items: T[] = [];
+    let resourceVersion = "";
+    for await (const page of pages<T>(path, query, signal)) {
+      items.push(...page.items);
+      ({ resourceVersion } = page);
+    }
+    return { items, resourceVersion };
   };
   return {
     get,
     list,
+    pages,
     create: async (path, body, { query, repeatable } = {}) => typed({ method: "POST", path, body, query, repeatable }),
     patch: async (path, body) => typed({ method: "PATCH", path, body }),
     remove: async (path, options) => {
@@ -183,6 +196,7 @@ function verbs(
   };
 }
 
+type Managed = { readonly metadata?: { managedFields?: unknown } };
 type Page<T> = {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
   readonly items: readonly T[] | null;

@@ -44,7 +44,7 @@ test("controller and verifier run twice, as nobody, on a file system they cannot
         readOnlyRootFilesystem: true,
         capabilities: { drop: ["ALL"] },
       });
-      expect(resources).toMatchObject({ requests: { memory: "160Mi" }, limits: { memory: "320Mi" } });
+      expect(resources).toMatchObject({ requests: { memory: "160Mi" }, limits: { memory: "512Mi" } });
     }
   }
 });
