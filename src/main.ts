@@ -9,16 +9,17 @@ import { helpText, readSettings, type Settings, versionText } from "./settings.t
 const processes: { readonly [command: string]: () => Promise<Run> } = {
   controller: async () => (await import("./processes/controller.ts")).run,
   verifier: async () => (await import("./processes/verifier.ts")).run,
+  sweep: async () => (await import("./processes/sweep.ts")).run,
 };
 
-/** Runs until `signal` aborts, then stops in order and resolves. Rejects when it cannot start or go on. */
+/** Runs until its work is done or `signal` aborts, then stops in order and resolves. Rejects when it cannot start or go on. */
 type Run = (settings: Settings, context: { readonly log: Log; readonly signal: AbortSignal }) => Promise<void>;
 
 async function main([command = "", ...flags]: readonly string[]): Promise<number> {
   if (command === "--help" || (processes[command] !== undefined && flags.includes("--help"))) return print(helpText());
   if (command === "--version") return print(`${versionText()}\n`);
   const load = Object.hasOwn(processes, command) ? processes[command] : undefined;
-  if (load === undefined) return misused(`name a process: ${Object.keys(processes).join(" or ")}`);
+  if (load === undefined) return misused(`name a process: ${Object.keys(processes).join(", ")}`);
   const settings = readSettings(flags, process.env);
   if ("mistake" in settings) return misused(settings.mistake);
 

@@ -1,4 +1,4 @@
-import { type FileHandle, open, writeFile } from "node:fs/promises";
+import { type FileHandle, open, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { ControlPlane } from "./control-plane.ts";
 import { eventually } from "./eventually.ts";
@@ -45,6 +45,17 @@ export async function startController(controlPlane: ControlPlane, options: Proce
 /** Starts a verifier with the rights of its ServiceAccount, and returns when it is ready. */
 export async function startVerifier(controlPlane: ControlPlane, options: ProcessOptions = {}): Promise<Verifier> {
   return start(controlPlane, "verifier", options);
+}
+
+/** Runs one pass of the sweeper with the rights of its ServiceAccount to its end, and returns its exit code and its log. */
+export async function runSweep(
+  controlPlane: ControlPlane,
+  options: Pick<ProcessOptions, "kubeconfig" | "env"> = {},
+): Promise<{ readonly code: number; readonly log: string }> {
+  const kubeconfig = options.kubeconfig ?? (await controlPlane.accountKubeconfig("sweeper"));
+  const started = await spawn(controlPlane, "sweep", { ...options, kubeconfig });
+  const code = await started.exited;
+  return { code, log: await readFile(started.logFile, "utf8") };
 }
 
 /** Writes the certificate that the endpoint is checked by, as the trust ConfigMap publishes it, and returns the file. */

@@ -39,6 +39,22 @@ export type Bindings = {
   remove(binding: RoleBinding): Promise<Outcome>;
 };
 
+/** kube/bindings.ts, for the sweeper, whose account may list and delete, and read no single one. */
+export type SweptBindings = {
+  /** Every RoleBinding of the cluster, whoever made it: a label can be taken off. */
+  listAll(): Promise<readonly RoleBinding[]>;
+  /** DELETE by UID, in Background. What it answers is no end: a list that no longer holds the binding is. */
+  remove(binding: RoleBinding): Promise<void>;
+};
+
+/** kube/kept.ts: objects that are kept for a while. */
+export type Kept<T> = {
+  /** All that may be due, a page at a time, so that many cost no memory. */
+  pages(): AsyncIterable<readonly T[]>;
+  /** DELETE by UID and resourceVersion: the very object that was seen, as it was seen, or nothing. */
+  remove(seen: T): Promise<Outcome>;
+};
+
 /** kube/facts.ts: what `judge` is told about the cluster. */
 export type Facts = {
   policy(name: string): Promise<ElevationPolicy | undefined>;

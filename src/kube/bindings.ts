@@ -1,9 +1,10 @@
 import type { NewBinding, RoleBinding } from "../domain/binding.ts";
 import type { Denial } from "../domain/reasons.ts";
-import type { Bindings } from "../flows/ports.ts";
-import { ApiError, isConflict, isNotFound } from "./api-error.ts";
+import type { Bindings, SweptBindings } from "../flows/ports.ts";
+import { ApiError, isConflict } from "./api-error.ts";
 import type { KubeClient } from "./client.ts";
 import { at, rbac } from "./paths.ts";
+import { removal } from "./removal.ts";
 
 export function createBindings(client: KubeClient): Bindings {
   const get: Bindings["get"] = async (namespace, name) => client.get(rbac("rolebindings", namespace), name);
@@ -34,18 +35,21 @@ export function createBindings(client: KubeClient): Bindings {
     },
     async remove({ metadata }) {
       const { namespace, name, uid } = metadata;
-      const path = at(rbac("rolebindings", namespace), name);
-      const outcome = await client
-        .remove(path, { preconditions: { uid }, propagationPolicy: "Background" })
-        .then(() => "won" as const)
-        .catch((error: unknown) => {
-          if (isConflict(error) || isNotFound(error)) return "lost" as const;
-          throw error;
-        });
+      const outcome = await removal(client, at(rbac("rolebindings", namespace), name), { uid });
       // RBAC honours a binding until it is gone, so an answer to DELETE is not yet an end
       const left = await get(namespace, name);
       if (left?.metadata.uid === uid) throw new Error(`rolebinding ${namespace}/${name} is still there`);
       return outcome;
+    },
+  };
+}
+
+/** By list and delete alone. */
+export function createSweptBindings(client: KubeClient): SweptBindings {
+  return {
+    listAll: async () => (await client.list<RoleBinding>(rbac("rolebindings"))).items,
+    async remove({ metadata: { namespace, name, uid } }) {
+      await removal(client, at(rbac("rolebindings", namespace), name), { uid });
     },
   };
 }

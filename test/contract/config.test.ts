@@ -24,6 +24,19 @@ const deployment = z.object({
     }),
   }),
 });
+const cronJob = z.object({
+  kind: z.literal("CronJob"),
+  metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
+  spec: z.looseObject({
+    jobTemplate: z.looseObject({
+      spec: z.looseObject({
+        template: z.looseObject({
+          spec: z.looseObject({ containers: z.array(container.omit({ ports: true })) }),
+        }),
+      }),
+    }),
+  }),
+});
 const objects = globSync("config/**/*.yaml")
   .toSorted()
   .flatMap((file) => loadAll(readFileSync(file, "utf8")));
@@ -47,6 +60,33 @@ test("controller and verifier run twice, as nobody, on a file system they cannot
       expect(resources).toMatchObject({ requests: { memory: "160Mi" }, limits: { memory: "512Mi" } });
     }
   }
+});
+
+test("the sweeper starts every minute, one at a time and never stuck, as its own account and as nobody", () => {
+  const [sweeper, ...others] = objects.flatMap((object) => cronJob.safeParse(object).data ?? []);
+  expect(others).toEqual([]);
+  expect(sweeper?.metadata).toMatchObject({ name: "sweeper", namespace: "elevate-system" });
+  expect(sweeper?.spec).toMatchObject({
+    schedule: "* * * * *",
+    concurrencyPolicy: "Forbid",
+    jobTemplate: { spec: { backoffLimit: 0, activeDeadlineSeconds: 110 } },
+  });
+  const pod = sweeper?.spec.jobTemplate.spec.template.spec;
+  expect(pod).toMatchObject({
+    serviceAccountName: "sweeper",
+    restartPolicy: "Never",
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+  });
+  expect(pod?.containers.map(({ args, securityContext }) => ({ args, securityContext }))).toEqual([
+    {
+      args: ["sweep"],
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ["ALL"] },
+      },
+    },
+  ]);
 });
 
 test("the settings that are shipped are known, and the ports are the processes' own", () => {
