@@ -12,6 +12,7 @@ test("without flags and environment each setting has its default", () => {
     contact: "",
     tlsCertFile: "",
     tlsKeyFile: "",
+    retention: 720 * 3_600_000,
     logLevel: "info",
     identity: "local",
   });
@@ -44,12 +45,20 @@ test.each<[readonly string[], { readonly [name: string]: string }, RegExp]>([
   [["--url", "https://verifier/?q"], {}, /^--url takes an https URL/],
   [["--cluster-name", ""], {}, /^--cluster-name takes a name that is not empty$/],
   [["--contact", "a\nb"], {}, /^--contact takes one line/],
+  [["--retention", "167h59m"], {}, /^--retention takes a duration of at least 168h, for example 720h$/],
+  [[], { KUBE_ELEVATE_RETENTION: "30d" }, /^KUBE_ELEVATE_RETENTION takes a duration of at least 168h/],
+  [["--retention="], {}, /^--retention takes a duration of at least 168h/],
   [["--log-level", "loud"], {}, /^--log-level takes one of debug, info, warn, error$/],
   [["--tls-cert-file", "/a.pem"], {}, /^--tls-cert-file and --tls-key-file go together$/],
   [["--tls-key-file", "/a.pem"], {}, /^--tls-cert-file and --tls-key-file go together$/],
   [[], { NODE_TLS_REJECT_UNAUTHORIZED: "0" }, /^NODE_TLS_REJECT_UNAUTHORIZED=0 is refused/],
 ])("%j with %j is refused by its name", (argv, env, mistake) => {
   expect(readSettings(argv, env)).toEqual({ mistake: expect.stringMatching(mistake) as unknown });
+});
+
+test("EX36: a record is kept for 168h or longer", () => {
+  expect(readSettings(["--retention", "168h"], {})).toMatchObject({ retention: 604_800_000 });
+  expect(readSettings([], { KUBE_ELEVATE_RETENTION: "2160h" })).toMatchObject({ retention: 7_776_000_000 });
 });
 
 test("a bad value is not repeated: it may be a secret that slipped", () => {

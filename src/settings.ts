@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { z } from "zod";
+import { parseDurationMs } from "./domain/time.ts";
 
 // One table: each setting is a row, read here alone. Flags win over the environment, the environment over the default.
 // None of them is a secret: keys and tokens are read from the API server and from files that are named here.
@@ -17,6 +18,11 @@ const publicUrl = z.string().refine(isPublicUrl, "an https URL without user, que
 const line = z.string().regex(/^[^\p{Cc}]{0,253}$/u, "one line of at most 253 characters");
 const name = line.min(1, "a name that is not empty");
 const path = z.string().max(4096, "a path");
+const retentionMinMs = 168 * 3_600_000; // shorter, and who misuses access outlives the record of it
+const retention = z
+  .string()
+  .refine((text) => (parseDurationMs(text) ?? 0) >= retentionMinMs, "a duration of at least 168h, for example 720h")
+  .transform((text) => parseDurationMs(text) ?? retentionMinMs);
 const level = z.enum(["debug", "info", "warn", "error"], "one of debug, info, warn, error");
 
 type Row = { readonly env: string; readonly fallback: string; readonly what: string; readonly reader: z.ZodType };
@@ -56,6 +62,12 @@ const table = {
     reader: path,
   },
   tlsKeyFile: { env: "KUBE_ELEVATE_TLS_KEY_FILE", fallback: "", what: "key (PEM) of that certificate", reader: path },
+  retention: {
+    env: "KUBE_ELEVATE_RETENTION",
+    fallback: "720h",
+    what: "how long the controller keeps the record of a request that has ended; at least 168h",
+    reader: retention,
+  },
   logLevel: { env: "KUBE_ELEVATE_LOG_LEVEL", fallback: "info", what: "debug, info, warn or error", reader: level },
   identity: { env: "HOSTNAME", fallback: "local", what: "name of this replica in Events", reader: name },
 } as const satisfies { readonly [key: string]: Row };
@@ -101,6 +113,7 @@ const usage = `Time-boxed elevation for Kubernetes.
 Usage:
   kube-elevate controller [flags]   judges requests, makes and ends bindings
   kube-elevate verifier [flags]     serves the endpoint that takes proofs
+  kube-elevate sweep [flags]        ends, once, what is overdue by its binding alone; 1: not all of it
   kube-elevate --help | --version`;
 
 /** The version of this package: it stands beside src/ and dist/ alike. */

@@ -24,7 +24,7 @@ const rooms: { readonly [room: string]: Rule } = {
   },
   "cli/commands": { rooms: ["api/v1alpha1", "domain", "mfa", "cli"], packages: [] },
   processes: { rooms: ["api/v1alpha1", "domain", "flows", "kube", "mfa", "http", "ops", "settings"], packages: [] },
-  "": { rooms: ["processes", "ops"], packages: ["zod"] },
+  "": { rooms: ["processes", "ops", "domain/time"], packages: ["zod"] },
 };
 
 const files = globSync("src/**/*.ts", { exclude: ["**/*.test.ts"] }).toSorted();

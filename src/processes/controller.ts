@@ -3,12 +3,14 @@ import { createPolicyConditions } from "../flows/policies.ts";
 import type { ControllerPorts, Recorder } from "../flows/ports.ts";
 import type { After } from "../flows/queue.ts";
 import { createSchedule, type Schedule } from "../flows/schedule.ts";
+import { createTidying } from "../flows/tidy.ts";
 import { createTrustedSeals } from "../flows/trusted-seals.ts";
 import { createAuthenticators } from "../kube/authenticators.ts";
 import { createBindings } from "../kube/bindings.ts";
 import { connect, type KubeClient } from "../kube/client.ts";
 import { readCluster } from "../kube/cluster.ts";
 import { createFacts } from "../kube/facts.ts";
+import { createAllAuthenticators, createEndedRequests } from "../kube/kept.ts";
 import { createRequestWatch } from "../kube/operator.ts";
 import { createPolicies } from "../kube/policies.ts";
 import { createRecorder } from "../kube/recorder.ts";
@@ -38,8 +40,20 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
     log,
   });
   const conditions = createPolicyConditions({ policies: createPolicies(client), clock, after, log });
+  const tidying = createTidying({
+    requests: createEndedRequests(client),
+    authenticators: createAllAuthenticators(client),
+    retentionMs: settings.retention,
+    clock,
+    after,
+    log,
+  });
   const events = createRecorder(client, { instance: settings.identity, clock });
   let schedule: Schedule | undefined;
+  const ready = (): void => {
+    log.info("ready: nothing is overdue");
+    tidying.start(); // history is never in the way of endings
+  };
   const checks = {
     trust: seals.check,
     lists: () => (schedule === undefined ? "the API server has not answered yet" : schedule.checks.lists()),
@@ -53,12 +67,12 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
     if (cluster === undefined) return;
     const ports = portsOf(client, { cluster, clock, seals, recorder: tellingBoth(events, log) });
     schedule = createSchedule({ ports, watch: createRequestWatch(client), log, after, random: Math.random });
-    const started = schedule.start().then(() => log.info("ready: nothing is overdue"));
+    const started = schedule.start().then(ready);
     conditions.start();
     await Promise.race([aborted(signal), started.then(async () => aborted(signal))]);
   } finally {
     seals.stop();
-    await Promise.all([conditions.stop(), schedule?.stop()]);
+    await Promise.all([conditions.stop(), tidying.stop(), schedule?.stop()]);
     await events.settled();
     await health.close();
     await client.close();

@@ -1,0 +1,38 @@
+import type { Authenticator } from "../api/v1alpha1/authenticator.ts";
+import type { ElevationRequest, TerminalPhase } from "../api/v1alpha1/elevation-request.ts";
+import type { Kept } from "../flows/ports.ts";
+import type { KubeClient } from "./client.ts";
+import { readAll, readAuthenticator, readRequest } from "./kinds.ts";
+import { endedPhases } from "./open-requests.ts";
+import { at, ours } from "./paths.ts";
+import { removal } from "./removal.ts";
+
+const limit = "100"; // each page is parsed in one go, and nothing else is done meanwhile
+
+/** Phase by phase: a field selector knows no "or". */
+export function createEndedRequests(client: KubeClient): Kept<ElevationRequest> {
+  const read = readRequest(client.tell);
+  const pagesOf = (phase: TerminalPhase) =>
+    client.pages<ElevationRequest>(ours("elevationrequests"), { fieldSelector: `status.phase=${phase}`, limit });
+  return {
+    async *pages() {
+      for (const phase of endedPhases) for await (const { items } of pagesOf(phase)) yield readAll(read, items);
+    },
+    async remove({ metadata: { namespace, name, uid, resourceVersion } }) {
+      return removal(client, at(ours("elevationrequests", namespace), name), { uid, resourceVersion });
+    },
+  };
+}
+
+export function createAllAuthenticators(client: KubeClient): Kept<Authenticator> {
+  const read = readAuthenticator(client.tell);
+  return {
+    async *pages() {
+      for await (const { items } of client.pages<Authenticator>(ours("authenticators"), { limit }))
+        yield readAll(read, items);
+    },
+    async remove({ metadata: { name, uid, resourceVersion } }) {
+      return removal(client, at(ours("authenticators"), name), { uid, resourceVersion });
+    },
+  };
+}
