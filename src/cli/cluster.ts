@@ -26,17 +26,26 @@ export type Cluster = {
   usable(names: readonly string[], namespace: string): Promise<readonly string[]>;
   authenticator(name: string): Promise<Authenticator | undefined>;
   request(named: Named): Promise<ElevationRequest | undefined>;
-  /** All of mine, in every namespace; undefined: I may not list them. */
-  requestsOf(username: string): Promise<readonly ElevationRequest[] | undefined>;
+  /** All of these, in every namespace unless one is named; undefined: I may not list them. */
+  list(of: Selected): Promise<readonly ElevationRequest[] | undefined>;
   /** Those of these that exist. */
   requests(namespace: string, names: readonly string[]): Promise<readonly ElevationRequest[]>;
   /** Creates the object, or has the server try it; its name, or what kubectl prints. */
   create(object: object, how?: Creation): Promise<string>;
   /** Makes the request that was seen provable by whoever holds the secret of this codeChallenge. */
   claim(seen: ElevationRequest, codeChallenge: string): Promise<void>;
+  /** Ends the request that was seen, for good. */
+  terminate(seen: ElevationRequest, termination: Termination): Promise<void>;
   /** As kubectl prints it, for `-o json|yaml`. */
   print(resource: string, names: readonly string[], namespace: string | undefined, output: string): Promise<string>;
 };
+
+export type Selected = {
+  readonly namespace?: string | undefined;
+  readonly username?: string | undefined;
+  readonly phase?: string | undefined;
+};
+type Termination = NonNullable<ElevationRequest["spec"]["termination"]>;
 
 type Creation = {
   readonly namespace?: string;
@@ -101,9 +110,10 @@ export function clusterThrough(
       const found = await find(`${base}/namespaces/${namespace}/elevationrequests/${encodeURIComponent(name)}`);
       return found === undefined ? undefined : requestOf(found);
     },
-    requestsOf: async (username) => {
-      const selector = encodeURIComponent(`spec.requester.username=${username.replaceAll(/[\\,=]/g, String.raw`\$&`)}`);
-      const list = await raw(`${base}/elevationrequests?fieldSelector=${selector}`).catch((error: unknown) => {
+    list: async ({ namespace, username, phase }) => {
+      const where = namespace === undefined ? "" : `/namespaces/${namespace}`;
+      const selector = encodeURIComponent(selectorOf({ "spec.requester.username": username, "status.phase": phase }));
+      const list = await raw(`${base}${where}/elevationrequests?fieldSelector=${selector}`).catch((error: unknown) => {
         if (error instanceof KubectlFailure && error.status === "Forbidden") return undefined;
         throw installed(error);
       });
@@ -126,11 +136,22 @@ export function clusterThrough(
       const patch = { metadata: { uid }, spec: { codeChallenge } }; // another one of this name is refused
       await kubectl(["patch", requestsResource, name, "-n", namespace, "--type=merge", "-p", JSON.stringify(patch)]);
     },
+    terminate: async ({ metadata: { name, namespace, uid } }, termination) => {
+      const patch = { metadata: { uid }, spec: { termination } };
+      await kubectl(["patch", requestsResource, name, "-n", namespace, "--type=merge", "-p", JSON.stringify(patch)]);
+    },
     print: async (resource, names, namespace, output) => {
       const where = namespace === undefined ? [] : ["-n", namespace];
       return (await kubectl(["get", `${resource}.kube-elevate.dev`, ...names, ...where, "-o", output])).trimEnd();
     },
   };
+}
+
+function selectorOf(fields: { readonly [field: string]: string | undefined }): string {
+  return Object.entries(fields)
+    .filter((entry): entry is [string, string] => entry[1] !== undefined)
+    .map(([name, value]) => `${name}=${value.replaceAll(/[\\,=]/g, String.raw`\$&`)}`)
+    .join(",");
 }
 
 const rethrow = (error: unknown): never => {

@@ -19,8 +19,13 @@ Examples:
   # Ask, type a code, work
   kubectl elevate request payments-debug -j "INC-4312 pods crash-looping"
 
+  # Longer, and done
+  kubectl elevate extend
+  kubectl elevate release
+
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 denied or no second factor, 4 still pending,
-5 expired or revoked meanwhile, 130 given up with Ctrl-C.`;
+5 expired or revoked meanwhile, 130 given up with Ctrl-C;
+run: those of its command, or 125.`;
 
 export const request = `
 Examples:
@@ -42,13 +47,59 @@ Examples:
   kubectl apply -f request.yaml
   kubectl elevate prove payments-debug-monday`;
 
+export const release = `
+Examples:
+  # I am done: the one grant that I hold
+  kubectl elevate release
+
+  # One of several, by name
+  kubectl elevate release payments-debug-7k2mx
+
+  # All that I hold, and all that waits for a code of mine
+  kubectl elevate release --all`;
+
+export const revoke = `
+Examples:
+  # End somebody's access now; the justification stays in the record
+  kubectl elevate revoke payments-debug-7k2mx -n payments -j "INC-4312 wrong cluster"`;
+
+export const extend = `
+Examples:
+  # Another 30 minutes, or however long the policy gives: a new request, a new code
+  kubectl elevate extend
+
+  # It ended in the middle of my work: the same again, for 20 minutes
+  kubectl elevate extend payments-debug-7k2mx --duration 20m`;
+
+export const run = `
+Examples:
+  # A shell that is elevated; leaving it gives the access back
+  kubectl elevate run payments-debug -j "INC-4312 pods crash-looping" -- bash
+
+  # One command. The exit code is its own; 125: there was no access to run it with
+  kubectl elevate run payments-debug -j "INC-4312" -- kubectl delete pod checkout-7d9f`;
+
+export const history = `
+Examples:
+  # What was asked for in the last week, in all namespaces
+  kubectl elevate history --since 7d
+
+  # What did alice hold in payments?
+  kubectl elevate history -n payments --requester 'oidc:alice@example.com'
+
+  # What was cut short? Who ended it, and why: kubectl get elev -A -o wide
+  kubectl elevate history --phase Revoked`;
+
 export const status = `
 Examples:
   # What do I hold, in all namespaces, and for how long?
   kubectl elevate status
 
   # What became of one? The exit code tells: 0 active, 3 denied, 4 pending, 5 over
-  kubectl elevate status payments-debug-7k2mx`;
+  kubectl elevate status payments-debug-7k2mx
+
+  # Warn me before it ends
+  kubectl elevate status --watch`;
 
 export const policies = `
 Examples:

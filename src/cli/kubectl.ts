@@ -24,6 +24,8 @@ export function kubectlAt({ command, flags, interactive, say, signal }: Surround
     const stdin = input !== undefined ? "pipe" : interactive ? "inherit" : "ignore";
     const child = spawn(file, [...first, ...args, ...flags], { stdio: [stdin, "pipe", "pipe"] });
     const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const stop = (): void => void child.kill();
+    signal.addEventListener("abort", stop);
     child.once("error", (cause) => {
       reject(new Failure(`${file} cannot be run (${cause.message}). Put kubectl on your PATH, or name it in $KUBECTL`));
     });
@@ -34,7 +36,9 @@ export function kubectlAt({ command, flags, interactive, say, signal }: Surround
     child.stdin?.end(input);
     const stdout = gather(child.stdout);
     const complaint = split(child.stderr, say);
-    const code = await promise;
+    const code = await promise.finally(() => {
+      signal.removeEventListener("abort", stop);
+    });
     if (signal.aborted) throw new Interrupted();
     const kept = await complaint;
     if (code === 0) {

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
 import { instant } from "../domain/time.ts";
+import { execute } from "./child.ts";
 import { clusterThrough } from "./cluster.ts";
 import { endpointAt } from "./endpoint.ts";
 import type { Given } from "./flags.ts";
@@ -21,29 +22,37 @@ const interruption = new AbortController();
 const interrupt = (): void => {
   interruption.abort();
 };
-process.on("SIGINT", interrupt);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, interrupt);
+for (const stream of [stdout, stderr]) stream.on("error", () => undefined); // whoever read it is gone: the work goes on
 process.once("beforeExit", interrupt); // the terminal was closed under a prompt: nobody would ever answer
 const coloured = stderr.isTTY && (env["NO_COLOR"] ?? "") === "";
 const talk = talkOver({ stdin, stdout, stderr, coloured }, interruption.signal);
 
-function worldOf({ namespace, context, endpoint, kubectl, repeated }: Given): World {
+function worldOf(given: Given, signal = interruption.signal): World {
+  const { namespace, context, endpoint, kubectl, repeated } = given;
   const throughKubectl = kubectlAt({
     command: env["KUBECTL"] ?? "kubectl",
     flags: kubectl,
     interactive: stdin.isTTY,
     say: talk.say,
-    signal: interruption.signal,
+    signal,
   });
   return {
     cluster: clusterThrough(throughKubectl, namespace, context),
-    endpointAt: (place) => endpointAt(place, interruption.signal),
+    endpointAt: (place) => endpointAt(place, signal),
     endpointGiven: endpoint ?? env["KUBE_ELEVATE_ENDPOINT"],
     talk,
     mine: mineIn(join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "kube-elevate")),
     clock: () => instant(Date.now()),
     pause: async (ms) => {
-      await after(ms, undefined, { signal: interruption.signal }).catch(() => undefined);
+      await after(ms, undefined, { signal }).catch(() => undefined);
     },
+    execute: async (argv) => {
+      stdin.pause(); // what is left of it is the command's
+      const on = process.on.bind(process);
+      return execute(argv, { on, off: process.off.bind(process), interactive: stdin.isTTY, say: talk.say });
+    },
+    shielded: () => worldOf(given, new AbortController().signal),
     zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
     randomBytes,
     given: repeated,
@@ -51,7 +60,7 @@ function worldOf({ namespace, context, endpoint, kubectl, repeated }: Given): Wo
 }
 
 const exitCode = await run(process.argv.slice(2), {
-  worldOf,
+  worldOf: (given) => worldOf(given),
   out: (text) => stdout.write(text),
   err: (text) => stderr.write(text),
 });

@@ -2,19 +2,23 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-// Requesters may not list requests. So the names of one's own are kept here, and nothing else: no secret, no times.
+// Requesters may not list requests. So the names of one's own are kept here, with the end of what was granted: a hint, when
+// to look whether a warning is due. Nothing else, no secret.
 
 export type Named = { readonly namespace: string; readonly name: string };
 
+/** `until`: when the grant ends at the latest. */
+export type Kept = Named & { readonly until?: string };
+
 export type Mine = {
   /** The newest last. */
-  names(of: Owner): Promise<readonly Named[]>;
+  names(of: Owner): Promise<readonly Kept[]>;
   /** Never fails: without a folder to write to, only `kubectl elevate status` knows less. */
-  add(of: Owner, named: Named): Promise<void>;
+  add(of: Owner, kept: Kept): Promise<void>;
 };
 
 /** A user of a server. */
-type Owner = { readonly server: string; readonly username: string };
+export type Owner = { readonly server: string; readonly username: string };
 
 const keptMax = 50;
 
@@ -27,14 +31,15 @@ export function mineIn(folder: string): Mine {
         .digest("hex")
         .slice(0, 32)}.json`,
     );
-  const names = async (of: Owner): Promise<readonly Named[]> => {
+  const names = async (of: Owner): Promise<readonly Kept[]> => {
     const text = await readFile(fileOf(of), "utf8").catch(() => "[]");
     return named(text);
   };
-  const add = async (of: Owner, { namespace, name }: Named): Promise<void> => {
+  const add = async (of: Owner, kept: Kept): Promise<void> => {
+    const { namespace, name } = kept;
     const file = fileOf(of);
     const others = (await names(of)).filter((other) => other.name !== name || other.namespace !== namespace);
-    const list = [...others, { namespace, name }].slice(-keptMax);
+    const list = [...others, kept].slice(-keptMax);
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     const draft = `${file}.${String(process.pid)}`;
     await writeFile(draft, `${JSON.stringify(list)}\n`, { mode: 0o600 });
@@ -43,20 +48,21 @@ export function mineIn(folder: string): Mine {
   return { names, add: async (of, what) => add(of, what).catch(() => undefined) };
 }
 
-function named(text: string): readonly Named[] {
+function named(text: string): readonly Kept[] {
   try {
     const list: unknown = JSON.parse(text);
-    return Array.isArray(list) ? list.filter(isNamed) : [];
+    return Array.isArray(list) ? list.filter(isKept) : [];
   } catch {
     return [];
   }
 }
 
 const isName = (text: unknown): boolean => typeof text === "string" && /^[a-z0-9][a-z0-9.-]{0,252}$/.test(text);
-const isNamed = (item: unknown): item is Named =>
+const isKept = (item: unknown): item is Kept =>
   typeof item === "object" &&
   item !== null &&
   "namespace" in item &&
   "name" in item &&
   isName(item.namespace) &&
-  isName(item.name);
+  isName(item.name) &&
+  (!("until" in item) || typeof item.until === "string");

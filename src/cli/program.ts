@@ -1,7 +1,9 @@
 import { Command, CommanderError } from "commander";
-import { type ExitCode, exitCodes, Failure, told } from "./errors.ts";
+import { exitCodes, Failure, told } from "./errors.ts";
 import { type Flags, type Given, givenFlags } from "./flags.ts";
 import * as help from "./help.ts";
+import { onlyTotp, withOutput, withProof } from "./options.ts";
+import { addEndings } from "./program-endings.ts";
 import { outputOf } from "./results.ts";
 import type { World } from "./world.ts";
 import { wrapped } from "./wrap.ts";
@@ -15,11 +17,11 @@ type Surroundings = {
 };
 
 /** Runs the command that these arguments name; its exit code. */
-export async function run(argv: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+export async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
   const { out, err } = surroundings;
-  let exitCode: ExitCode = exitCodes.done;
+  let exitCode: number = exitCodes.done;
   const does =
-    <T extends readonly unknown[]>(work: (world: World, ...args: T) => Promise<ExitCode>) =>
+    <T extends readonly unknown[]>(work: (world: World, ...args: T) => Promise<number>) =>
     async (command: Command, ...args: T): Promise<void> => {
       exitCode = await work(surroundings.worldOf(givenFlags(command.optsWithGlobals<Flags>())), ...args);
     };
@@ -35,8 +37,9 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
   }
 }
 
-type Does = <T extends readonly unknown[]>(
-  work: (world: World, ...args: T) => Promise<ExitCode>,
+/** The work of a command: it gets its world when it is run, and tells its exit code. */
+export type Does = <T extends readonly unknown[]>(
+  work: (world: World, ...args: T) => Promise<number>,
 ) => (command: Command, ...args: T) => Promise<void>;
 
 type Options = {
@@ -49,6 +52,7 @@ type Options = {
   readonly output?: string;
   readonly method?: string;
   readonly validFor?: string;
+  readonly watch?: boolean;
 };
 
 function commands(does: Does, out: Surroundings["out"], err: Surroundings["err"]): Command {
@@ -77,11 +81,7 @@ function commands(does: Does, out: Surroundings["out"], err: Surroundings["err"]
     await overview(command);
   });
 
-  withOutput(program.command("request <policy>").description("ask for access, prove that it is you, get it"))
-    .option("--duration <duration>", "how long, as in 30m or 1h30m; left out: what the policy says")
-    .option("-j, --justification <text>", "why, in your own words")
-    .option("--method <method>", "what to prove with: totp (a code from an app)", "totp")
-    .option("--code-stdin", "read the code from stdin: one line, one try")
+  withOutput(withProof(program.command("request <policy>").description("ask for access, prove it is you, get it")))
     .option("--new", "ask even where you have this access already")
     .option("--dry-run", "have the cluster judge the request, and create nothing")
     .addHelpText("after", help.request)
@@ -103,16 +103,20 @@ function commands(does: Does, out: Surroundings["out"], err: Surroundings["err"]
     });
 
   withOutput(program.command("status [name]").description("what you hold now, or what became of one request"))
+    .option("--watch", "warn 5 minutes and 60 seconds before the end, and return when it is over")
     .addHelpText("after", help.status)
-    .action(async (name: string | undefined, { output }: Options, command: Command) => {
+    .action(async (name: string | undefined, { output, watch = false }: Options, command: Command) => {
       const form = outputOf(output);
       if (name === undefined && form !== undefined)
         throw new Failure("-o goes with a name. All of them: kubectl get elev -A", { exitCode: exitCodes.usage });
       await does(async (world) => {
-        const { overview: all, statusOf } = await import("./commands/status.ts");
+        const { overview: all, statusOf, watchAll, watchOne } = await import("./commands/status.ts");
+        if (watch) return name === undefined ? watchAll(world) : watchOne(world, name, form);
         return name === undefined ? all(world) : statusOf(world, name, form);
       })(command);
     });
+
+  addEndings(program, does);
 
   withOutput(program.command("policies").description("what you may ask for in this namespace"))
     .addHelpText("after", help.policies)
@@ -152,14 +156,7 @@ function commands(does: Does, out: Surroundings["out"], err: Surroundings["err"]
   return program;
 }
 
-const withOutput = (command: Command): Command => command.option("-o, --output <form>", "print json, yaml or name");
-
 function usage(command: Command): string {
   const flags = command.parent === null ? "[command] [flags]" : command.usage().replace("[options]", "[flags]");
   return command.parent === null ? `kubectl elevate ${flags}` : `kubectl elevate ${command.name()} ${flags}`;
-}
-
-function onlyTotp(method: string | undefined): void {
-  if (method !== undefined && method.toLowerCase() !== "totp")
-    throw new Failure(`this version knows the method totp, not ${method}`, { exitCode: exitCodes.usage });
 }

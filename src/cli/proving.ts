@@ -9,7 +9,7 @@ import { denied, exitCodes, Failure, Interrupted } from "./errors.ts";
 import type { Named } from "./mine.ts";
 import { type Refused, type Secret, verify } from "./verifier.ts";
 import { authenticatorName, clockTime, durationWith, exactly } from "./words.ts";
-import { command, inviteCommand, type World } from "./world.ts";
+import { command, inviteCommand, type Scene, type World } from "./world.ts";
 
 // From an offer to a grant, with TOTP: says what is asked for, takes the code, and says what came of it.
 
@@ -148,14 +148,16 @@ function outOfTries(world: World, { request, told }: Asked, refusals: readonly R
     : denied("ProofRejected", `${count} refused. Is the clock of your phone right?${timesOut}`);
 }
 
-/** Says what the grant is; a Failure where it is none. */
-export async function tellGrant(world: World, asked: Asked, answer: VerifyAnswer): Promise<void> {
+/** Says what the grant is, and remembers its end; a Failure where it is none. */
+export async function tellGrant(world: World, { here, me }: Scene, asked: Asked, answer: VerifyAnswer): Promise<void> {
   const { talk, zone } = world;
   const { request, offer, told } = asked;
   const { name, namespace } = request.metadata;
   if (answer.phase === "Active" && answer.expirationTime !== undefined) {
     const lasts = offer.methods.find(({ method }) => method === answer.method)?.duration ?? "";
     const until = clockTime(parseInstant(answer.expirationTime), zone);
+    const kept = { namespace, name, until: answer.expirationTime };
+    await world.mine.add({ server: here.server, username: me.username }, kept);
     talk.say(`Active until ${until} (${lasts}), in every shell that uses your credentials.`);
     return;
   }

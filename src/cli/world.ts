@@ -16,6 +16,10 @@ export type World = {
   readonly mine: Mine;
   readonly clock: () => Instant;
   readonly pause: (ms: number) => Promise<void>;
+  /** Runs a command that inherits the terminal; its exit code, as a shell tells it. It gets the signals that we get. */
+  readonly execute: (argv: readonly string[]) => Promise<number>;
+  /** The same world, where no signal stops anything: for what must be done to its end. */
+  readonly shielded: () => World;
   /** The terminal's time zone. */
   readonly zone: string;
   readonly randomBytes: (count: number) => Uint8Array;
@@ -33,20 +37,6 @@ export type Scene = {
   /** Whom to ask for help. */
   readonly contact: string;
 };
-
-export async function sceneOf({ cluster }: World): Promise<Scene> {
-  // One run of kubectl talks to the server first: where a credential plugin must log in, it does so once.
-  const [here, me] = await Promise.all([cluster.here(), cluster.me()]);
-  const trust = (await cluster.trust()) ?? {};
-  const { clusterName = "", contact = "" } = trust;
-  return {
-    here,
-    me,
-    trust,
-    clusterName: clusterName === "" ? here.context : clusterName,
-    contact: contact === "" ? "an administrator" : contact,
-  };
-}
 
 export function endpointOf({ endpointAt, endpointGiven }: World, trust: Trust): Endpoint {
   const { url = "", "ca.crt": ca = "" } = trust;

@@ -230,6 +230,7 @@ As           oidc:alice@example.com on prod-eu
 Why          INC-9 y
 Code from your authenticator app: ******
 Active until 03:42:07 UTC (15m), in every shell that uses your credentials.
+Longer: kubectl elevate extend    Give back: kubectl elevate release
 elevationrequest.kube-elevate.dev/monday active
 `);
   expect([stdout, exitCode]).toEqual(["elevationrequest.kube-elevate.dev/monday active\n", 0]);

@@ -26,6 +26,8 @@ export type Ground = {
   readonly namespace: string;
   /** What becomes of an object that is created; a refusal is thrown. */
   readonly created: (object: Stored) => Stored;
+  /** What the controller makes of an object whose spec was patched. */
+  readonly patched: (object: Stored) => Stored;
   readonly mayList: boolean;
   readonly failing: Error | undefined;
   readonly mayUse: (policy: string) => boolean;
@@ -56,8 +58,13 @@ export function fakeKubectl(ground: Ground): FakeKubectl {
     if (name === undefined) {
       if (ground.failing !== undefined) throw ground.failing;
       if (kind === "ElevationRequest" && !ground.mayList) throw forbidden("elevationrequests");
-      const username = /spec\.requester\.username=(.*)$/.exec(decodeURIComponent(path))?.[1]?.replaceAll("\\", "");
-      const items = of(kind).filter(({ spec }) => username === undefined || requesterOf(spec) === username);
+      const selector = decodeURIComponent(path).split("?")[1] ?? "";
+      const username = /spec\.requester\.username=([^,]*)/.exec(selector)?.[1]?.replaceAll("\\", "");
+      const phase = /status\.phase=(\w*)/.exec(selector)?.[1];
+      const items = of(kind)
+        .filter(({ metadata }) => namespace === undefined || metadata.namespace === namespace)
+        .filter(({ spec }) => username === undefined || requesterOf(spec) === username)
+        .filter(({ status }) => phase === undefined || status?.["phase"] === phase);
       return { kind: `${kind}List`, items };
     }
     const found = objects.get(keyOf(kind, decodeURIComponent(name), namespace));
@@ -105,7 +112,7 @@ export function fakeKubectl(ground: Ground): FakeKubectl {
     if (found === undefined) throw new KubectlFailure("Error from server (NotFound)");
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the plugin wrote a moment ago
     const { spec } = JSON.parse(args.at(-1) ?? "") as Pick<Stored, "spec">;
-    put({ ...found, spec: { ...found.spec, ...spec } });
+    put(ground.patched({ ...found, spec: { ...found.spec, ...spec } }));
     return "";
   };
 

@@ -2,7 +2,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { clusterThrough } from "../../src/cli/cluster.ts";
 import type { Answer, Endpoint } from "../../src/cli/endpoint.ts";
 import { Interrupted, KubectlFailure } from "../../src/cli/errors.ts";
-import type { Named } from "../../src/cli/mine.ts";
+import type { Given } from "../../src/cli/flags.ts";
+import type { Kept } from "../../src/cli/mine.ts";
 import { run } from "../../src/cli/program.ts";
 import type { World } from "../../src/cli/world.ts";
 import { formatInstant, type Instant, later, parseDurationMs, parseInstant } from "../../src/domain/time.ts";
@@ -39,7 +40,13 @@ export type Terminal = FakeKubectl & {
   refusal: string | undefined;
   /** What the controller makes of a new request, by its status. */
   judged: (object: Stored) => object;
-  names: Named[];
+  names: Kept[];
+  /** What becomes of a request whose spec is patched. */
+  patching: (object: Stored) => Stored;
+  /** What happens while the plugin waits this long; nothing by default. */
+  paused: (ms: number) => void;
+  /** What a command that is run does; its exit code. */
+  command: (argv: readonly string[]) => Promise<number>;
   /** Types this command line, and these lines when asked; null is Ctrl-C. */
   type(line: string, typed?: readonly (string | null)[]): Promise<Seen>;
   request(name: string): Stored | undefined;
@@ -59,6 +66,7 @@ export function terminal(): Terminal {
       get failing() {
         return scene.failing;
       },
+      patched: (object) => scene.patching(object),
       mayUse: (policy) => scene.usable.includes(policy),
       now: () => formatInstant(scene.now),
     }),
@@ -71,6 +79,9 @@ export function terminal(): Terminal {
     failing: undefined,
     judged: () => pending(scene),
     names: [],
+    patching: (object) => (object.spec?.["termination"] === undefined ? object : over(scene, object, "Released")),
+    paused: () => undefined,
+    command: async () => Promise.resolve(0),
     type: async (line, typed = []) => type(scene, line, typed),
     request: (name) => scene.of("ElevationRequest").find(({ metadata }) => metadata.name === name),
   };
@@ -154,6 +165,13 @@ function create(scene: Terminal, object: Stored, suffixes: string[]): Stored {
   return { ...made, status: { ...scene.judged(made) } };
 }
 
+/** A request whose end has come. */
+export function over(scene: Terminal, object: Stored, phase: string): Stored {
+  const ended = { ...object, status: { ...object.status, phase, reason: phase, endTime: formatInstant(scene.now) } };
+  scene.put(ended);
+  return ended;
+}
+
 /** The request as it is when it is granted. */
 export function granted(scene: Terminal, name: string, lasts = "15m", method = "TOTP"): Said {
   const found = scene.request(name);
@@ -189,21 +207,28 @@ async function type(scene: Terminal, line: string, typed: readonly (string | nul
     screen += text;
     stdout += text;
   };
-  const exitCode = await run(words(line), {
-    out,
-    err,
-    worldOf: ({ namespace, context, endpoint, repeated }): World => ({
+  const worldOf = (given: Given): World => {
+    const { namespace, context, endpoint, repeated } = given;
+    return {
       cluster: clusterThrough(scene.kubectl, namespace, context),
       endpointAt: ({ url }) => played(scene, url),
       endpointGiven: endpoint,
       given: repeated,
       zone: "UTC",
       clock: () => scene.now,
-      pause: async () => Promise.resolve(),
+      pause: async (ms) => {
+        await new Promise(setImmediate);
+        scene.paused(ms);
+      },
+      execute: async (argv) => scene.command(argv),
+      shielded: () => worldOf(given),
       randomBytes,
       mine: {
         names: async () => Promise.resolve(scene.names),
-        add: async (_, named) => Promise.resolve(void scene.names.push(named)),
+        add: async (_, kept) => {
+          scene.names = [...scene.names.filter(({ name }) => name !== kept.name), kept];
+          return Promise.resolve();
+        },
       },
       talk: {
         coloured: false,
@@ -220,8 +245,9 @@ async function type(scene: Terminal, line: string, typed: readonly (string | nul
           return read;
         },
       },
-    }),
-  });
+    };
+  };
+  const exitCode = await run(words(line), { out, err, worldOf });
   return { exitCode, screen, stdout };
 }
 

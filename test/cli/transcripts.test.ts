@@ -17,6 +17,7 @@ You ask for  ClusterRole/pod-debugger in namespace payments, for 15m (30m with W
 As           oidc:alice@example.com on prod-eu
 Code from your authenticator app: ******
 Active until 03:42:07 UTC (15m), in every shell that uses your credentials.
+Longer: kubectl elevate extend    Give back: kubectl elevate release
 elevationrequest.kube-elevate.dev/payments-debug-7k2mx active
 `);
   expect(stdout).toBe("elevationrequest.kube-elevate.dev/payments-debug-7k2mx active\n");
@@ -155,7 +156,7 @@ test("6. already active; PL06: nothing is created, and --new asks all the same",
   expect(await at.type(ask)).toEqual({
     screen: `\
 Already active until 03:57:37 UTC (22m left): nothing to prove, nothing changed.
-A second grant all the same: add --new
+Longer: kubectl elevate extend    A second grant all the same: add --new
 elevationrequest.kube-elevate.dev/payments-debug-7k2mx active
 `,
     stdout: "elevationrequest.kube-elevate.dev/payments-debug-7k2mx active\n",
@@ -189,6 +190,7 @@ test("7. bare, with grants", async () => {
 NAMESPACE   NAME                   ROLE           METHOD     LEFT   UNTIL
 payments    payments-debug-7k2mx   pod-debugger   WebAuthn   12m    03:39:37 UTC
 checkout    checkout-debug-q9d4z   pod-debugger   WebAuthn   9m     03:36:47 UTC
+Longer: kubectl elevate extend NAME    Give back: kubectl elevate release NAME|--all
 `,
     stdout: expect.stringMatching(/^NAMESPACE[^]*UTC\n$/) as unknown,
     exitCode: 0,
@@ -207,8 +209,7 @@ test("7. bare, without one; where listing is forbidden it says so", async () => 
     screen: `\
 You may not list requests: these are the ones that were made or proven on this machine.
 You are not elevated on prod-eu (oidc:alice@example.com).
-Last: payments-debug-7k2mx in payments, expired 4m ago.
-  Again: kubectl elevate request payments-debug -j "..."
+Last: payments-debug-7k2mx in payments, expired 4m ago. Again: kubectl elevate extend
 What you may ask for: kubectl elevate policies
 `,
     stdout: "",

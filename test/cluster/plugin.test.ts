@@ -76,7 +76,7 @@ Code from your authenticator app: `);
   asking.enter(codeAt(seed, await stepNow()));
   const asked = await asking.ended;
   expect(asked.stderr).toMatch(
-    /app: \*{6}\nActive until \d\d:\d\d:\d\d UTC \(15m\), in every shell that uses your credentials\.\n$/,
+    /app: \*{6}\nActive until \d\d:\d\d:\d\d UTC \(15m\), in every shell that uses your credentials\.\nLonger: kubectl elevate extend -n shop {4}Give back: kubectl elevate release -n shop\n$/,
   );
   expect([asked.code, asked.stdout]).toEqual([
     0,

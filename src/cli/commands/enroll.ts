@@ -8,9 +8,10 @@ import type { Endpoint } from "../endpoint.ts";
 import { denied, type ExitCode, exitCodes, Failure, Interrupted } from "../errors.ts";
 import { howToGetOne, stateOf } from "../factor.ts";
 import { qrCode } from "../qr.ts";
+import { sceneOf } from "../scene.ts";
 import { patiently, read } from "../verifier.ts";
 import { authenticatorName } from "../words.ts";
-import { clusterCommand, endpointOf, inviteCommand, type Scene, sceneOf, type World } from "../world.ts";
+import { clusterCommand, endpointOf, inviteCommand, type Scene, type World } from "../world.ts";
 
 export type EnrollOptions = { readonly ticketStdin: boolean };
 

@@ -4,8 +4,9 @@ import { formatInstant, instant, later, parseDurationMs, parseInstant } from "..
 import { denied, type ExitCode, exitCodes, Failure, KubectlFailure } from "../errors.ts";
 import { stateOf } from "../factor.ts";
 import { wordOf } from "../refusals.ts";
+import { sceneOf } from "../scene.ts";
 import { authenticatorName, dayTime, inQuotes } from "../words.ts";
-import { clusterCommand, inviteCommand, type Scene, sceneOf, type World } from "../world.ts";
+import { clusterCommand, inviteCommand, type Scene, type World } from "../world.ts";
 
 export type InviteOptions = { readonly validFor: string };
 

@@ -1,8 +1,9 @@
 import type { ElevationPolicy } from "../../api/v1alpha1/elevation-policy.ts";
 import { type ExitCode, exitCodes } from "../errors.ts";
 import type { Output } from "../results.ts";
+import { sceneOf } from "../scene.ts";
 import { table } from "../words.ts";
-import { command, sceneOf, type World } from "../world.ts";
+import { command, type World } from "../world.ts";
 
 /** What I may ask for, here. */
 export async function policies(world: World, output: Output | undefined): Promise<ExitCode> {

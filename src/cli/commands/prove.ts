@@ -5,9 +5,11 @@ import { denied, type ExitCode, exitCodes, Failure } from "../errors.ts";
 import { needsFactor } from "../factor.ts";
 import { type Asked, interruptible, proveByCode, summary, tellGrant } from "../proving.ts";
 import { type Output, printRequest } from "../results.ts";
+import { sceneOf } from "../scene.ts";
 import { newSecret, type Secret } from "../verifier.ts";
+import { nextLine } from "../warning.ts";
 import { clockTime, roughly } from "../words.ts";
-import { command, endpointOf, type Scene, sceneOf, type World } from "../world.ts";
+import { command, endpointOf, type Scene, type World } from "../world.ts";
 
 export type ProveOptions = { readonly codeStdin: boolean; readonly output: Output | undefined };
 
@@ -35,7 +37,8 @@ export async function prove(world: World, name: string, { codeStdin, output }: P
   await interruptible(name, told, async () => {
     const answer = await proveByCode(world, asked, codeStdin, async () => claimed(world, asked));
     await world.mine.add({ server: scene.here.server, username: scene.me.username }, named);
-    await tellGrant(world, asked, answer);
+    await tellGrant(world, scene, asked, answer);
+    world.talk.say(await nextLine(world, scene, named));
   });
   await printRequest(world, named, "active", output);
   return exitCodes.done;

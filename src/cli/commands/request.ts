@@ -1,16 +1,20 @@
 import type { ElevationRequest } from "../../api/v1alpha1/elevation-request.ts";
 import { apiVersion } from "../../api/v1alpha1/meta.ts";
-import { type Instant, parseDurationMs, parseInstant } from "../../domain/time.ts";
+import { parseDurationMs } from "../../domain/time.ts";
 import { ended, refusedBy, type Told } from "../endings.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { denied, type ExitCode, exitCodes, Failure } from "../errors.ts";
 import { needsFactor } from "../factor.ts";
+import { untilOf } from "../grants.ts";
+import type { Named } from "../mine.ts";
 import { type Asked, checkSame, interruptible, proveByCode, summary, tellGrant } from "../proving.ts";
 import { refusalIn, type Wish } from "../refusals.ts";
 import { type Output, printRequest } from "../results.ts";
+import { sceneOf } from "../scene.ts";
 import { challenge, newSecret, type Secret } from "../verifier.ts";
+import { commandAbout, nextLine } from "../warning.ts";
 import { clockTime, quoted, roughly } from "../words.ts";
-import { command, endpointOf, type Scene, sceneOf, type World } from "../world.ts";
+import { command, endpointOf, type Scene, type World } from "../world.ts";
 
 export type RequestOptions = {
   readonly duration?: string | undefined;
@@ -23,9 +27,39 @@ export type RequestOptions = {
 
 /** Asks for a policy, proves with a code, and returns when the access is there. */
 export async function request(world: World, policyName: string, options: RequestOptions): Promise<ExitCode> {
+  checkDuration(options);
+  const scene = await sceneOf(world);
+  const granted = await grantOf(world, scene, policyName, options, {
+    granted: async (named) => {
+      world.talk.say(await nextLine(world, scene, named));
+    },
+  });
+  if (granted !== undefined) await printRequest(world, granted, "active", options.output);
+  return exitCodes.done;
+}
+
+export function checkDuration(options: Pick<RequestOptions, "duration">): void {
   if (options.duration !== undefined && parseDurationMs(options.duration) === undefined)
     throw new Failure("--duration takes a duration as in 30m or 1h30m", { exitCode: exitCodes.usage });
-  const scene = await sceneOf(world);
+}
+
+/** What other commands, which ask as well, want to know or say. */
+export type Watched = {
+  /** The request is in the cluster, and nothing is proven yet. */
+  readonly made?: (named: Named) => void;
+  readonly granted?: (named: Named) => Promise<void>;
+  /** The command that asks anew, where it is another than `request`. */
+  readonly again?: string;
+};
+
+/** The request under which the access is there now, made or found; undefined for a dry run. */
+export async function grantOf(
+  world: World,
+  scene: Scene,
+  policyName: string,
+  options: RequestOptions,
+  { made, granted, again = againOf(world, policyName, options) }: Watched = {},
+): Promise<Named | undefined> {
   const policy = await world.cluster.policy(policyName);
   const policies = command(world, "policies");
   if (policy === undefined)
@@ -36,13 +70,12 @@ export async function request(world: World, policyName: string, options: Request
 
   if (options.dryRun) {
     await rehearse(world, wish, options, create);
-    return exitCodes.done;
+    return undefined;
   }
   const standing = options.new ? undefined : await standingGrant(world, scene, wish);
   if (standing !== undefined) {
-    tellStanding(world, standing);
-    await printRequest(world, standing.metadata, "active", options.output);
-    return exitCodes.done;
+    await tellStanding(world, scene, standing);
+    return standing.metadata;
   }
   const lacking = await needsFactor(world, scene, { policyName, methods: policy.spec.authentication.methods });
   if (lacking !== undefined) {
@@ -54,15 +87,16 @@ export async function request(world: World, policyName: string, options: Request
   const name = await create(false);
   const named = { namespace: wish.namespace, name };
   await world.mine.add({ server: scene.here.server, username: scene.me.username }, named);
-  const told: Told = { zone: world.zone, contact: scene.contact, again: againOf(world, policyName, options) };
+  const told: Told = { zone: world.zone, contact: scene.contact, again };
+  made?.(named);
   await interruptible(name, told, async () => {
     const asked = await offered(world, scene, wish, { endpoint, told, name, secret });
     world.talk.say(summary(asked.request, asked.offer));
     const answer = await proveByCode(world, asked, options.codeStdin, async () => Promise.resolve(secret));
-    await tellGrant(world, asked, answer);
+    await tellGrant(world, scene, asked, answer);
   });
-  await printRequest(world, named, "active", options.output);
-  return exitCodes.done;
+  await granted?.(named);
+  return named;
 }
 
 async function created(
@@ -108,7 +142,6 @@ async function rehearse(
 }
 
 const lookedAtMax = 10;
-const until = ({ status }: ElevationRequest): Instant => parseInstant(status?.grant?.expirationTime);
 
 /** One of mine under the same policy, in the same namespace, that lasts as long as is asked for, or 5m, whichever is less. */
 async function standingGrant(
@@ -126,15 +159,17 @@ async function standingGrant(
   return requests
     .filter(({ spec, status }) => spec.policyName === policy.metadata.name && status?.phase === "Active")
     .filter(({ spec }) => spec.requester.username === me.username)
-    .filter((one) => until(one) - world.clock() >= Math.min(askedMs, 5 * 60_000))
-    .toSorted((a, b) => until(b) - until(a))[0];
+    .filter((one) => untilOf(one) - world.clock() >= Math.min(askedMs, 5 * 60_000))
+    .toSorted((a, b) => untilOf(b) - untilOf(a))[0];
 }
 
-function tellStanding({ talk, clock, zone }: World, standing: ElevationRequest): void {
-  const end = until(standing);
+async function tellStanding(world: World, scene: Scene, standing: ElevationRequest): Promise<void> {
+  const { talk, clock, zone } = world;
+  const end = untilOf(standing);
   const left = roughly(end - clock());
   talk.say(`Already active until ${clockTime(end, zone)} (${left} left): nothing to prove, nothing changed.`);
-  talk.say("A second grant all the same: add --new");
+  const longer = await commandAbout(world, scene, "extend", standing.metadata);
+  talk.say(`Longer: ${longer}    A second grant all the same: add --new`);
 }
 
 type Made = { readonly endpoint: Endpoint; readonly told: Told; readonly name: string; readonly secret: Secret };
