@@ -38,6 +38,10 @@ cluster: node_modules/.installed ## `make cluster DIR=path`: a control plane wit
 control-plane: node_modules/.installed ## builds etcd, kube-apiserver, kube-controller-manager and kubectl into the cache
 	@$(NODE); exec node hack/controlplane/binaries.ts
 
+.PHONY: uninstall
+uninstall: node_modules/.installed ## `make uninstall CONFIRM=yes`: README's lines that remove it, on the cluster of $KUBECONFIG
+	@$(NODE); exec node hack/uninstall.ts "$(CONFIRM)"
+
 .PHONY: bench
 bench: node_modules/.installed ## measures proof to allowed beside its floor; never a part of `make test`
 	@$(NODE); exec node hack/bench/proof-to-allowed.ts
