@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
+import { z } from "zod";
 import { type Process, runSweep, startController } from "../../hack/controlplane/processes.ts";
 import { bindingName } from "../../src/domain/binding.ts";
 import { parseInstant } from "../../src/domain/time.ts";
@@ -131,3 +132,16 @@ test("a binding that a finalizer keeps is not gone: sweep says so and ends with 
   expect(second.log).toContain("no binding is overdue");
   expect((await runSweep(cluster.plane, { env: { KUBECONFIG: "/does/not/exist" } })).code).toBe(1);
 }, 90_000);
+
+test("the Pod of the CronJob is let in where pod security is restricted, also when an admin starts it by hand", async () => {
+  const create = ["create", "job", "sweep-now", "-n", "elevate-system", "--from=cronjob/sweeper"];
+  const job = await cluster.kubectl("admin", ...create, "--dry-run=server", "-o", "json");
+  const { spec } = z
+    .object({ spec: z.object({ template: z.looseObject({ spec: z.looseObject({}) }) }) })
+    .parse(JSON.parse(job));
+  const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "sweep-now" }, spec: spec.template.spec };
+  const path = "/api/v1/namespaces/elevate-system/pods?dryRun=All";
+  await must(cluster.plane, "admin", "POST", path, pod);
+  const loose = { ...pod, spec: { ...pod.spec, hostNetwork: true } };
+  await expect(must(cluster.plane, "admin", "POST", path, loose)).rejects.toThrow("violates PodSecurity");
+});
