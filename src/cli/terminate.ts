@@ -14,7 +14,7 @@ const roundsMax = 60;
  */
 export async function terminate(
   world: World,
-  { me, contact }: Scene,
+  { here, me, contact }: Scene,
   seen: ElevationRequest,
   justification: string | undefined,
 ): Promise<ElevationRequest> {
@@ -35,7 +35,12 @@ export async function terminate(
   try {
     for (let round = 1; ; round += 1) {
       const now = await look();
-      if (isOver(now)) return now;
+      if (isOver(now)) {
+        const mine = now.spec.requester.username === me.username;
+        // its end is kept no longer: no command need look whether a warning is due
+        if (mine) await world.mine.add({ server: here.server, username: me.username }, { namespace, name });
+        return now;
+      }
       if (round === roundsMax) {
         const stalled = now.status?.conditions?.find(({ type, status: is }) => type === "Stalled" && is === "True");
         const why = stalled === undefined ? "Does the controller run?" : `${stalled.message}.`;

@@ -80,6 +80,25 @@ error: you have 2 active grants; say which one, or --all
   expect(of(at, "payments-debug-7k2mx").status?.["phase"]).toBe("Active");
 });
 
+test("7. what to type next names the grant while another one is active, and no longer", async () => {
+  const at = await twice();
+  at.now = later(at.now, 26 * minute);
+  const warned = async (): Promise<readonly string[]> => (await at.type("policies")).screen.split("\n");
+  expect(await warned()).toEqual(
+    expect.arrayContaining([
+      "warning: payments-debug-7k2mx ends in 4m, at 03:57:07 UTC.",
+      "  Longer: kubectl elevate extend payments-debug-7k2mx",
+    ]),
+  );
+  await at.type("release checkout-debug-q9d4z");
+  expect((await warned())[0]).toBe(
+    "warning: payments-debug-7k2mx ends in 4m, at 03:57:07 UTC. Longer: kubectl elevate extend",
+  );
+  expect((await at.type("")).screen).toContain(
+    "\nLonger: kubectl elevate extend    Give back: kubectl elevate release\n",
+  );
+});
+
 test("PL09: release --all ends all that is open, in every namespace; -n restricts it", async () => {
   const at = await twice();
   await at.type(ask.replace("request", "request --new"), [null]);

@@ -3,11 +3,11 @@ import { denied, type ExitCode, exitCodes, Failure } from "../errors.ts";
 import { endedHow, endOf, isActive, isOver, mayNotList, mineOf, requestNamed, untilOf } from "../grants.ts";
 import { type Output, printRequest } from "../results.ts";
 import { sceneOf } from "../scene.ts";
+import { severalActive } from "../which.ts";
 import { clockTime, inQuotes, roughly } from "../words.ts";
 import { command, type Scene, type World } from "../world.ts";
 import { wrapped } from "../wrap.ts";
 import { checkDuration, grantOf } from "./request.ts";
-import { severalActive } from "./which.ts";
 
 export type ExtendOptions = {
   readonly duration: string | undefined;

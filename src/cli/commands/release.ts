@@ -4,9 +4,9 @@ import { isActive, isOver, mayNotList, mineOf, requestNamed } from "../grants.ts
 import { printRequest } from "../results.ts";
 import { sceneOf } from "../scene.ts";
 import { goneLine, terminate } from "../terminate.ts";
+import { alreadyOver, severalActive } from "../which.ts";
 import { inQuotes } from "../words.ts";
 import { command, type Scene, type World } from "../world.ts";
-import { alreadyOver, severalActive } from "./which.ts";
 
 export type ReleaseOptions = { readonly all: boolean; readonly justification: string | undefined };
 

@@ -3,8 +3,8 @@ import { isOver, requestNamed } from "../grants.ts";
 import { printRequest } from "../results.ts";
 import { sceneOf } from "../scene.ts";
 import { goneLine, terminate } from "../terminate.ts";
+import { alreadyOver } from "../which.ts";
 import { command, type World } from "../world.ts";
-import { alreadyOver } from "./which.ts";
 
 /** Ends the access of somebody else, for a reason that stays in the record; returns when it is gone. */
 export async function revoke(world: World, name: string, justification: string): Promise<ExitCode> {

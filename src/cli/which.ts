@@ -1,8 +1,8 @@
-import type { ElevationRequest } from "../../api/v1alpha1/elevation-request.ts";
-import { exitCodes, Failure } from "../errors.ts";
-import { endedHow, endOf } from "../grants.ts";
-import { dayTime } from "../words.ts";
-import type { World } from "../world.ts";
+import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
+import { exitCodes, Failure } from "./errors.ts";
+import { endedHow, endOf } from "./grants.ts";
+import { dayTime } from "./words.ts";
+import type { World } from "./world.ts";
 
 // Which request is meant, where that is not plain.
 
