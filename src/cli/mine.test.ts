@@ -28,11 +28,27 @@ test("names are kept for each user of each server, the newest last, once each, f
   );
 });
 
+test("what is added at the same time is kept, all of it; the end of a grant as well, until it is forgotten", async () => {
+  const mine = mineIn(folder);
+  const until = "2026-11-24T03:57:07.000Z";
+  const added = Array.from({ length: 20 }, (_, count) => ({ namespace: "n", name: `r${String(count)}`, until }));
+  await Promise.all(added.map(async (one) => mine.add(alice, one)));
+  expect(await mine.names(alice)).toEqual(added);
+  await mine.add(alice, { namespace: "n", name: "r0" });
+  expect((await mine.names(alice)).at(-1)).toEqual({ namespace: "n", name: "r0" });
+});
+
 test("a file that is no list of names is as good as none, and a folder that cannot be made is no error", async () => {
   const mine = mineIn(join(folder, "cache"));
   await mine.add(alice, { namespace: "n", name: "a" });
   const [file = ""] = await readdir(join(folder, "cache"));
-  for (const text of ["", "{}", '[{"name":"--all"}]', '[{"namespace":"n","name":"-x"}]']) {
+  for (const text of [
+    "",
+    "{}",
+    '[{"name":"--all"}]',
+    '[{"namespace":"n","name":"-x"}]',
+    '[{"namespace":"n","name":"x","until":1}]',
+  ]) {
     await writeFile(join(folder, "cache", file), text);
     expect(await mine.names(alice)).toEqual([]);
   }

@@ -45,7 +45,14 @@ export function mineIn(folder: string): Mine {
     await writeFile(draft, `${JSON.stringify(list)}\n`, { mode: 0o600 });
     await rename(draft, file); // a reader never sees half a file
   };
-  return { names, add: async (of, what) => add(of, what).catch(() => undefined) };
+  let last: Promise<void> = Promise.resolve(); // one after the other: each reads what the one before it wrote
+  return {
+    names,
+    add: async (of, kept) => {
+      last = last.then(async () => add(of, kept)).catch(() => undefined);
+      await last;
+    },
+  };
 }
 
 function named(text: string): readonly Kept[] {
