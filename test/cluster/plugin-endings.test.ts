@@ -8,7 +8,7 @@ import { type Ended, pluginOf, type Run } from "./support/plugin.ts";
 // kubectl elevate at the end of access: the real kubectl, API server, controller and verifier. A code is good once, so each
 // test has people of its own.
 
-const names = ["hal", "ida", "jon", "kim", "lea", "max", "nia", "oto"] as const;
+const names = ["hal", "ida", "jon", "kim", "lea", "max", "nia", "oto", "pia"] as const;
 type Name = (typeof names)[number];
 const cluster = useControlPlane({
   installed: "samples",
@@ -144,6 +144,29 @@ test.each([
   expect(await running.ended).toMatchObject({ code: exitCode });
   expect(await forbidden(user)).toEqual(noPods);
   expect(await last(user)).toBe(`Released/ReleasedByRequester/${user}`);
+});
+
+test("PL11: run says that the access has ended, lets its command go on, and releases nothing any more", async () => {
+  const running = elevate("pia", [
+    "run",
+    "shop-debug",
+    ...inShop,
+    "--duration",
+    "3s",
+    "--",
+    "sh",
+    "-c",
+    "read x; exit 9",
+  ]);
+  running.enter(await code("pia"));
+  await running.sees(
+    /warning: shop-debug-\w{5} expired at \d\d:\d\d:\d\d UTC\. New requests are Forbidden; an open exec or\n/,
+  );
+  expect(await forbidden("pia")).toEqual(noPods);
+  running.hangUp();
+  const { code: exitCode, stderr } = await running.ended;
+  expect([exitCode, stderr]).toEqual([9, expect.not.stringContaining(" is gone") as unknown]);
+  expect(await last("pia")).toBe("Expired/Expired/");
 });
 
 test("PL11: without a grant run does not run it: exit 125", async () => {
