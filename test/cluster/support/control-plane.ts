@@ -3,6 +3,7 @@ import type { ControlPlane } from "../../../hack/controlplane/control-plane.ts";
 import { install } from "../../../hack/controlplane/install.ts";
 import { startTemporaryControlPlane } from "../../../hack/controlplane/temporary.ts";
 import type { User } from "../../../hack/controlplane/users.ts";
+import { checkInvariants, type InvariantOptions } from "./invariants.ts";
 
 export { eventually } from "../../../hack/controlplane/eventually.ts";
 
@@ -34,10 +35,12 @@ interface Options {
   readonly users?: readonly User[];
   /** config/default is applied and in force; with "samples" config/samples too. By default "default". */
   readonly installed?: "nothing" | "default" | "samples";
+  /** After the tests of the file the history of this control plane is checked against these, but for what it excepts. */
+  readonly invariants?: InvariantOptions;
 }
 
 /** Gives a test file one control plane, started before its tests and gone after them. Call it once, at the top of the file. */
-export function useControlPlane({ users = [], installed = "default" }: Options = {}): Cluster {
+export function useControlPlane({ users = [], installed = "default", invariants }: Options = {}): Cluster {
   let started: ControlPlane | undefined;
   const plane = (): ControlPlane => {
     if (started === undefined) throw new Error("the control plane is not there before the tests run");
@@ -48,7 +51,11 @@ export function useControlPlane({ users = [], installed = "default" }: Options =
     if (installed !== "nothing") await install(started);
     if (installed === "samples") await started.run("admin", ["apply", "-k", "config/samples"]);
   }, 600_000);
-  afterAll(async () => started?.stop());
+  afterAll(async () => {
+    const wrong = started === undefined || invariants === undefined ? [] : await checkInvariants(started, invariants);
+    await started?.stop();
+    if (wrong.length > 0) throw new Error(`the history does not hold:\n${wrong.join("\n")}`);
+  });
   return {
     get plane() {
       return plane();

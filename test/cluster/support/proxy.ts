@@ -2,35 +2,56 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Agent, request } from "node:https";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import type { ControlPlane } from "../../../hack/controlplane/control-plane.ts";
 
-/** A write of a grant's life, on a request or on a binding: what is offered, promised, bound, unbound, closed. */
-export type Write = { readonly number: number; readonly method: string; readonly path: string };
+/** A call that is counted: by default a write of a grant's life, on a request or on a binding. */
+export type Write = {
+  readonly number: number;
+  readonly method: string;
+  readonly path: string;
+  /** The JSON that is sent, where there is one. */
+  readonly body: unknown;
+};
+
+/** "cut": the connection ends and nothing more is passed on, to neither side. */
+type Hook = (write: Write) => Promise<"cut" | undefined | void>;
 
 /** What happens around a write, while its sender waits. A promise that never settles keeps it waiting for ever. */
 export type Around = {
-  readonly before?: (write: Write) => Promise<void>;
+  readonly before?: Hook;
   /** It has been applied; its reply is on the way. */
-  readonly after?: (write: Write) => Promise<void>;
+  readonly after?: Hook;
+  /** What is counted, instead. */
+  readonly counts?: (method: string, path: string) => boolean;
+  /** Shows the process the requests and bindings of this namespace alone, so that many share one API server. */
+  readonly namespace?: string;
 };
 
 export type Proxy = { readonly kubeconfig: string; readonly writes: readonly Write[]; close(): Promise<void> };
 
 /** Stands between the API server and a process that runs with this account, and counts its writes. */
 export async function startProxy(plane: ControlPlane, account: string, around: Around = {}): Promise<Proxy> {
+  const { before, after, counts = isWrite, namespace } = around;
   const agent = new Agent({ keepAlive: true, ca: await readFile(plane.caFile) });
   const writes: Write[] = [];
   const pass = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
-    const path = from.url ?? "";
+    const path = narrowed(from.url ?? "", namespace);
     const method = from.method ?? "";
-    const write = isWrite(method, path) ? { number: writes.length + 1, method, path } : undefined;
+    const text = await buffer(from);
+    const write = counts(method, path)
+      ? { number: writes.length + 1, method, path, body: parsed(text.toString()) }
+      : undefined;
     if (write !== undefined) {
       writes.push(write);
-      await around.before?.(write);
+      if ((await before?.(write)) === "cut") return void to.destroy();
     }
     const sent = request(new URL(path, plane.server), { method, agent, headers: headersOf(from) }, (reply) => {
       const answer = async (): Promise<void> => {
-        if (write !== undefined) await around.after?.(write);
+        if (write !== undefined && (await after?.(write)) === "cut") {
+          reply.destroy();
+          return void to.destroy();
+        }
         to.writeHead(reply.statusCode ?? 502, reply.headers);
         reply.pipe(to);
       };
@@ -38,9 +59,9 @@ export async function startProxy(plane: ControlPlane, account: string, around: A
       void answer();
     });
     sent.on("error", () => to.destroy());
-    from.pipe(sent);
+    sent.end(text);
   };
-  const server = createServer((from, to) => void pass(from, to));
+  const server = createServer((from, to) => void pass(from, to).catch(() => to.destroy()));
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
@@ -64,6 +85,19 @@ export async function startProxy(plane: ControlPlane, account: string, around: A
 
 const isWrite = (method: string, path: string): boolean =>
   method !== "GET" && !path.includes("dryRun=All") && /\/(elevationrequests|rolebindings)(\/|$)/.test(path);
+
+const everywhere =
+  /^(\/apis\/(?:kube-elevate\.dev\/v1alpha1|rbac\.authorization\.k8s\.io\/v1))\/(elevationrequests|rolebindings)(?=\?|$)/;
+const narrowed = (path: string, namespace: string | undefined): string =>
+  namespace === undefined ? path : path.replace(everywhere, `$1/namespaces/${namespace}/$2`);
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 function headersOf({ headers }: IncomingMessage): IncomingMessage["headers"] {
   const { host: _host, connection: _connection, ...rest } = headers;
