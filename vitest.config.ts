@@ -13,9 +13,10 @@ export default defineConfig({
           deps: { interopDefault: false }, // imports mean what they mean to Node
           include: ["src/**/*.test.ts", "hack/**/*.test.ts", "test/**/*.test.ts"],
           exclude: [...loopback, ...cluster],
+          testTimeout: 60_000, // what is enumerated takes a second here, and many where others work
         },
       },
-      { test: { name: "loopback", deps: { interopDefault: false }, include: loopback } },
+      { test: { name: "loopback", deps: { interopDefault: false }, include: loopback, testTimeout: 60_000 } },
       {
         // Each file has a control plane of its own: two at a time are what two cores carry.
         test: {
