@@ -13,6 +13,8 @@ export default defineConfig({
           deps: { interopDefault: false }, // imports mean what they mean to Node
           include: ["src/**/*.test.ts", "hack/**/*.test.ts", "test/**/*.test.ts"],
           exclude: [...loopback, ...cluster],
+          isolate: false, // they share nothing but what they import, so that is loaded once
+          pool: "threads",
           testTimeout: 60_000, // what is enumerated takes a second here, and many where others work
         },
       },

@@ -68,12 +68,12 @@ async function ask(namespace = "shop"): Promise<ElevationRequest> {
   if (made === undefined) throw new Error("the request is not there");
   return made;
 }
-const mayAsk = async (name: string): Promise<unknown> =>
-  cluster.apply(
-    "admin",
-    { apiVersion: "v1", kind: "Namespace", metadata: { name, labels: { env: "prod" } } },
-    bindTo(name),
-  );
+const mayAsk = async (namespace: string): Promise<void> => {
+  const metadata = { name: namespace, labels: { env: "prod" } };
+  await cluster.apply("admin", { apiVersion: "v1", kind: "Namespace", metadata }, bindTo(namespace));
+  const use = { verb: "use", group: "kube-elevate.dev", resource: "elevationpolicies", name: "shop-debug", namespace };
+  await eventually(() => cluster.can("alice", use), 5, "alice may ask");
+};
 const bindTo = (namespace: string): object => ({
   ...rbac,
   kind: "RoleBinding",
