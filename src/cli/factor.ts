@@ -1,7 +1,7 @@
 import type { Authenticator } from "../api/v1alpha1/authenticator.ts";
 import type { Method } from "../api/v1alpha1/meta.ts";
+import { authenticatorName } from "../domain/authenticator-name.ts";
 import { denied, exitCodes, Failure } from "./errors.ts";
-import { authenticatorName } from "./words.ts";
 import { clusterCommand, inviteCommand, type Scene, type World } from "./world.ts";
 
 type Wanted = { readonly policyName: string; readonly methods: readonly Method[] };

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ElevationRequest, Offer } from "../api/v1alpha1/elevation-request.ts";
 import type { VerifyAnswer } from "../api/v1alpha1/wire.ts";
+import { authenticatorName } from "../domain/authenticator-name.ts";
 import { challengePreimage } from "../domain/challenge.ts";
 import { parseInstant } from "../domain/time.ts";
 import { ended, refusedBy, type Told } from "./endings.ts";
@@ -8,7 +9,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { denied, exitCodes, Failure, Interrupted } from "./errors.ts";
 import type { Named } from "./mine.ts";
 import { type Refused, type Secret, verify } from "./verifier.ts";
-import { authenticatorName, clockTime, durationWith, exactly } from "./words.ts";
+import { clockTime, durationWith, exactly } from "./words.ts";
 import { command, inviteCommand, type Scene, type World } from "./world.ts";
 
 // From an offer to a grant, with TOTP: says what is asked for, takes the code, and says what came of it.

@@ -1,16 +1,6 @@
 import { expect, test } from "vitest";
 import { parseInstant } from "../domain/time.ts";
-import {
-  authenticatorName,
-  clockTime,
-  dayTime,
-  durationWith,
-  exactly,
-  inQuotes,
-  quoted,
-  roughly,
-  table,
-} from "./words.ts";
+import { clockTime, dayTime, durationWith, exactly, inQuotes, quoted, roughly, table } from "./words.ts";
 
 const time = parseInstant("2026-11-24T23:42:07.900Z");
 
@@ -51,10 +41,6 @@ test("what goes into a command can be copied into a shell", () => {
     "'$(x)'",
     String.raw`'o'\''neil'`,
   ]);
-});
-
-test("an authenticator is named by its owner's bytes", () => {
-  expect(authenticatorName("älice", "totp")).toBe("c3a46c696365.totp");
 });
 
 test("a table has three blanks between columns, and none at its end", () => {

@@ -69,11 +69,6 @@ export function inQuotes(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-/** One name is one lock: hex(username) and the slot. */
-export function authenticatorName(username: string, slot: string): string {
-  return `${Buffer.from(username, "utf8").toString("hex")}.${slot}`;
-}
-
 /** Columns with three spaces between, as kubectl prints them. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));

@@ -1,4 +1,5 @@
 import type { Authenticator, TotpState } from "../api/v1alpha1/authenticator.ts";
+import { authenticatorName } from "../domain/authenticator-name.ts";
 import { authenticatorPreimage } from "../domain/challenge.ts";
 import { attemptTotp } from "../domain/proof.ts";
 import type { Denial } from "../domain/reasons.ts";
@@ -44,7 +45,7 @@ export async function activeTotp(
   { authenticators, sealer, cluster }: VerifierPorts,
   username: string,
 ): Promise<{ readonly authenticator: Authenticator; readonly state: TotpState } | undefined> {
-  const authenticator = await authenticators.get(totpNameOf(username));
+  const authenticator = await authenticators.get(authenticatorName(username, "totp"));
   const { phase, keyID = "", seal = "", totp } = authenticator?.status ?? {};
   if (authenticator === undefined || phase !== "Active" || totp === undefined) return undefined;
   const { method, owner, disabled } = authenticator.spec;
@@ -58,7 +59,3 @@ const patchOf = ({ lastTimeStep, failures }: TotpState): Patch<TotpState> => ({
   lastTimeStep,
   failures: { ...failures, lockedUntilTime: failures.lockedUntilTime ?? null },
 });
-
-/** One name is one lock: hex(username) and the slot. */
-const totpNameOf = (username: string): string =>
-  `${[...new TextEncoder().encode(username)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}.totp`;

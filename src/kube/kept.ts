@@ -1,9 +1,9 @@
 import type { Authenticator } from "../api/v1alpha1/authenticator.ts";
-import type { ElevationRequest, TerminalPhase } from "../api/v1alpha1/elevation-request.ts";
+import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
+import { type TerminalPhase, terminalPhases } from "../api/v1alpha1/phases.ts";
 import type { Kept } from "../flows/ports.ts";
 import type { KubeClient } from "./client.ts";
 import { readAll, readAuthenticator, readRequest } from "./kinds.ts";
-import { endedPhases } from "./open-requests.ts";
 import { at, ours } from "./paths.ts";
 import { removal } from "./removal.ts";
 
@@ -16,7 +16,7 @@ export function createEndedRequests(client: KubeClient): Kept<ElevationRequest> 
     client.pages<ElevationRequest>(ours("elevationrequests"), { fieldSelector: `status.phase=${phase}`, limit });
   return {
     async *pages() {
-      for (const phase of endedPhases) for await (const { items } of pagesOf(phase)) yield readAll(read, items);
+      for (const phase of terminalPhases) for await (const { items } of pagesOf(phase)) yield readAll(read, items);
     },
     async remove({ metadata: { namespace, name, uid, resourceVersion } }) {
       return removal(client, at(ours("elevationrequests", namespace), name), { uid, resourceVersion });

@@ -15,6 +15,7 @@ import {
   writtenReason,
   writtenTime,
 } from "./meta.ts";
+import { openPhases, terminalPhases } from "./phases.ts";
 
 // The one place where the kind is declared: hack/crds turns these schemas into the CRD, z.infer into the types.
 // Only what a structural schema can say may stand here; rules across fields are CEL, next to what they rule.
@@ -126,15 +127,13 @@ const grant = z
   .meta(rules(...setOnce("bindingName", "expirationTime", "grantTime")))
   .describe("The access itself.");
 
-const open = ["Pending", "Granting", "Active"] as const;
-const terminal = ["Expired", "Released", "Revoked", "Denied", "TimedOut"] as const;
 const phase = z
-  .enum([...open, ...terminal])
+  .enum([...openPhases, ...terminalPhases])
   .describe(
     "Pending: a proof is awaited. Granting: proven, the binding is being made. Active: the access is there. Then, for good: Expired, Released, Revoked, Denied or TimedOut.",
   );
 
-const wasEnded = `oldSelf.phase in ${oneOf(terminal)}`;
+const wasEnded = `oldSelf.phase in ${oneOf(terminalPhases)}`;
 const status = z
   .object({
     phase: phase.optional(),
@@ -183,7 +182,7 @@ const status = z
       ),
       rule(
         "a terminal phase comes with endTime and reason, in the same write; endTime with nothing else",
-        `!has(self.phase) || (self.phase in ${oneOf(terminal)}) == (has(self.endTime) && has(self.reason))`,
+        `!has(self.phase) || (self.phase in ${oneOf(terminalPhases)}) == (has(self.endTime) && has(self.reason))`,
       ),
     ),
   )
@@ -203,7 +202,7 @@ export const elevationRequest = z
       ),
       rule(
         "spec of an ended request never changes",
-        `!has(oldSelf.status) || !has(oldSelf.status.phase) || !(oldSelf.status.phase in ${oneOf(terminal)}) || self.spec == oldSelf.spec`,
+        `!has(oldSelf.status) || !has(oldSelf.status.phase) || !(oldSelf.status.phase in ${oneOf(terminalPhases)}) || self.spec == oldSelf.spec`,
       ),
     ),
   )
@@ -217,4 +216,3 @@ export type ElevationRequest = Immutable<z.infer<typeof elevationRequest>> & {
 export type Status = Immutable<z.infer<typeof status>>;
 export type Offer = Immutable<z.infer<typeof offer>>;
 export type Verification = Immutable<z.infer<typeof verification>>;
-export type TerminalPhase = (typeof terminal)[number];

@@ -1,8 +1,9 @@
+import { authenticatorName } from "../../domain/authenticator-name.ts";
 import { instant, parseInstant } from "../../domain/time.ts";
 import { type ExitCode, exitCodes, Interrupted, KubectlFailure, told } from "../errors.ts";
 import { stateOf } from "../factor.ts";
 import { sceneOf } from "../scene.ts";
-import { authenticatorName, exactly, roughly } from "../words.ts";
+import { exactly, roughly } from "../words.ts";
 import { clusterCommand, endpointOf, inviteCommand, type Scene, type World } from "../world.ts";
 
 type Finding = { readonly good: boolean; readonly says: string };

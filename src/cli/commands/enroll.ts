@@ -4,13 +4,13 @@ import {
   registerAnswer,
   type Failure as Status,
 } from "../../api/v1alpha1/wire.ts";
+import { authenticatorName } from "../../domain/authenticator-name.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { denied, type ExitCode, exitCodes, Failure, Interrupted } from "../errors.ts";
 import { howToGetOne, stateOf } from "../factor.ts";
 import { qrCode } from "../qr.ts";
 import { sceneOf } from "../scene.ts";
 import { patiently, read } from "../verifier.ts";
-import { authenticatorName } from "../words.ts";
 import { clusterCommand, endpointOf, inviteCommand, type Scene, type World } from "../world.ts";
 
 export type EnrollOptions = { readonly ticketStdin: boolean };

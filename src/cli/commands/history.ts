@@ -1,4 +1,5 @@
 import type { ElevationRequest } from "../../api/v1alpha1/elevation-request.ts";
+import { openPhases, terminalPhases } from "../../api/v1alpha1/phases.ts";
 import { parseDurationMs, parseInstant } from "../../domain/time.ts";
 import { type ExitCode, exitCodes, Failure } from "../errors.ts";
 import { endOf, isOver, lasted, mayNotList, mineOf } from "../grants.ts";
@@ -12,7 +13,7 @@ export type HistoryOptions = {
   readonly since: string | undefined;
 };
 
-const phases = ["Pending", "Granting", "Active", "Expired", "Released", "Revoked", "Denied", "TimedOut"] as const;
+const phases = [...openPhases, ...terminalPhases];
 
 /** Who held what, and when: all requests for those who may list them, for everybody else their own. The newest last. */
 export async function history(world: World, options: HistoryOptions): Promise<ExitCode> {

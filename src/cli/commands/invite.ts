@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { apiVersion } from "../../api/v1alpha1/meta.ts";
+import { authenticatorName } from "../../domain/authenticator-name.ts";
 import { formatInstant, instant, later, parseDurationMs, parseInstant } from "../../domain/time.ts";
 import { denied, type ExitCode, exitCodes, Failure, KubectlFailure } from "../errors.ts";
 import { stateOf } from "../factor.ts";
 import { wordOf } from "../refusals.ts";
 import { sceneOf } from "../scene.ts";
-import { authenticatorName, dayTime, inQuotes } from "../words.ts";
+import { dayTime, inQuotes } from "../words.ts";
 import { clusterCommand, inviteCommand, type Scene, type World } from "../world.ts";
 
 export type InviteOptions = { readonly validFor: string };
