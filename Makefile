@@ -43,8 +43,8 @@ uninstall: node_modules/.installed ## `make uninstall CONFIRM=yes`: README's lin
 	@$(NODE); exec node hack/uninstall.ts "$(CONFIRM)"
 
 .PHONY: bench
-bench: node_modules/.installed ## measures proof to allowed beside its floor; never a part of `make test`
-	@$(NODE); exec node hack/bench/proof-to-allowed.ts
+bench: node_modules/.installed ## measures beside floors, with a JSON document; only=proof|expiry|memory, JSON=path; never in `make test`
+	@$(NODE); exec node hack/bench/main.ts "$(only)" "$(JSON)"
 
 .PHONY: crds
 crds: node_modules/.installed ## writes crds/ from the schemas in src/api

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { request } from "node:https";
+import { type Agent, request } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { codeOf } from "../../../hack/demo/totp.ts";
 import { apiVersion } from "../../../src/api/v1alpha1/meta.ts";
@@ -17,11 +17,17 @@ export type Said = {
 };
 export type Endpoint = { readonly endpoint: string };
 
-/** One POST over HTTPS whose certificate is checked by the published one; a connection of its own. */
-export async function post({ endpoint }: Endpoint, ca: string, path: string, body: unknown): Promise<Said> {
+/** One POST over HTTPS whose certificate is checked by the published one; a connection of its own, unless `agent` keeps one. */
+export async function post(
+  { endpoint }: Endpoint,
+  ca: string,
+  path: string,
+  body: unknown,
+  agent: Agent | false = false,
+): Promise<Said> {
   return new Promise((resolve, reject) => {
     const headers = { "Content-Type": "application/json" };
-    const sent = request(new URL(path, endpoint), { method: "POST", ca, agent: false, headers }, (response) => {
+    const sent = request(new URL(path, endpoint), { method: "POST", ca, agent, headers }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (part: string) => (text += part));

@@ -1,0 +1,120 @@
+import { readFile } from "node:fs/promises";
+import { Agent } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  challengeOf,
+  challengePath,
+  codeAt,
+  enroll,
+  newSecret,
+  post,
+  stepNow,
+  verifyPath,
+} from "../../test/cluster/support/endpoint.ts";
+import type { ControlPlane } from "../controlplane/control-plane.ts";
+import { install } from "../controlplane/install.ts";
+import { endpointCAFile, startController, startVerifier, type Verifier } from "../controlplane/processes.ts";
+import { type Bound, boundIn } from "./bound.ts";
+import { persons } from "./persons.ts";
+import { type Bench, rowOf } from "./report.ts";
+import { fourWrites, mustBe } from "./writes.ts";
+
+const rounds = { kept: 60, fresh: 30, burst: 10 };
+const ways = 16;
+
+/**
+ * From the POST of a right code until the API server lets the requester do what she asked for, each time by a person of
+ * her own: a code is good once in its 30 s. Beside it the floor: the four writes that this takes, bare, by one client
+ * that keeps its connections, in the same run, in turn with the rounds.
+ *
+ * The POST goes over a connection that is open, so that it is the proof that is measured. The plugin opens a new one:
+ * that is a row of its own. A watch tells when to begin to ask as the requester, as polling would take what it measures.
+ */
+export const proof: Bench = async (plane, tell) => {
+  await install(plane);
+  await plane.run("admin", ["apply", "-k", "config/samples"]);
+  const [, verifier] = await Promise.all([startController(plane), startVerifier(plane)]);
+  const ca = await readFile(await endpointCAFile(plane), "utf8");
+  const bound = await boundIn(plane, "shop");
+  const kept = new Agent({ keepAlive: true });
+  const scene = { plane, verifier, ca, bound };
+  const left = [...persons];
+  const measure = async (name: string, times: number, atOnce: number, agent: Agent | false): Promise<Measured> => {
+    const measured: Measured = { allowed: [], answered: [], floor: [] };
+    for (let round = 1; round <= times; round++) {
+      const proofs: Proof[] = [];
+      for (const username of left.splice(0, atOnce)) proofs.push(await prepare(scene, username));
+      const took = await Promise.all(proofs.map(async (one) => prove(scene, one, agent)));
+      for (const { allowed, answered } of took) {
+        measured.allowed.push(allowed);
+        measured.answered.push(answered);
+      }
+      measured.floor.push(...(await Promise.all(proofs.map(async ({ username }) => fourWrites(plane, username)))));
+      tell(`${name}, round ${String(round)} of ${String(times)}`);
+    }
+    return measured;
+  };
+  try {
+    await measure("warming up", 3, 1, kept);
+    const one = await measure("one at a time", rounds.kept, 1, kept);
+    const fresh = await measure("over new connections", rounds.fresh, 1, false);
+    const many = await measure(`${String(ways)} at once`, rounds.burst, ways, kept);
+    return [
+      rowOf("proof to allowed, 1 at once", one.allowed, one),
+      rowOf("proof to answer, 1 at once", one.answered, one),
+      rowOf("proof to allowed, 1 at once, over a new TLS connection", fresh.allowed, fresh),
+      rowOf(`proof to allowed, ${String(ways)} at once`, many.allowed, many),
+      rowOf(`proof to answer, ${String(ways)} at once`, many.answered, many),
+    ];
+  } finally {
+    kept.destroy();
+    await bound.stop();
+  }
+};
+
+type Scene = { readonly plane: ControlPlane; readonly verifier: Verifier; readonly ca: string; readonly bound: Bound };
+type Measured = { readonly allowed: number[]; readonly answered: number[]; readonly floor: number[] };
+type Proof = { readonly username: string; readonly path: string; readonly body: object };
+
+/** A person who is enrolled and has an offer, and the body that proves it. */
+async function prepare({ plane, verifier, ca }: Scene, username: string): Promise<Proof> {
+  const apply = async (user: string, object: object): Promise<string> => {
+    mustBe(201, await plane.ask(user, "POST", "/apis/kube-elevate.dev/v1alpha1/authenticators", object));
+    return "";
+  };
+  const { seed } = await enroll({ apply }, verifier, ca, username);
+  const codeVerifier = newSecret();
+  const name = `bench-${username}`;
+  const spec = { policyName: "shop-debug", justification: "INC-1 bench", codeChallenge: challengeOf(codeVerifier) };
+  const requests = "/apis/kube-elevate.dev/v1alpha1/namespaces/shop/elevationrequests";
+  const object = { apiVersion: "kube-elevate.dev/v1alpha1", kind: "ElevationRequest", metadata: { name }, spec };
+  mustBe(201, await plane.ask(username, "POST", requests, object));
+  const offered = await post(verifier, ca, challengePath(name), { codeVerifier });
+  if (offered.status !== 200) throw new Error(`not offered: ${offered.text}`);
+  const code = codeAt(seed, await stepNow());
+  return { username, path: verifyPath(name), body: { codeVerifier, totp: { code } } };
+}
+
+async function prove(
+  { plane, verifier, ca, bound }: Scene,
+  { username, path, body }: Proof,
+  agent: Agent | false,
+): Promise<{ readonly allowed: number; readonly answered: number }> {
+  const began = performance.now();
+  const since = (): number => performance.now() - began;
+  const answer = post(verifier, ca, path, body, agent).then((said) => {
+    if (said.status !== 200 || said.body["phase"] !== "Active") throw new Error(`not granted: ${said.text}`);
+    return since();
+  });
+  const allow = async (): Promise<number> => {
+    await bound.for(username);
+    for (;;) {
+      const { code } = await plane.ask(username, "GET", "/api/v1/namespaces/shop/pods/none");
+      if (code === 404) return since(); // allowed: there is no such pod
+      if (since() > 10_000) throw new Error(`${username} is bound and not allowed`);
+      await sleep(1);
+    }
+  };
+  const [allowed, answered] = await Promise.all([allow(), answer]);
+  return { allowed, answered };
+}
