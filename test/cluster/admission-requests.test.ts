@@ -244,11 +244,9 @@ test("IA22: the requester alone claims a request, once", async () => {
   await live(installed, "claimed", "Pending");
   const claim = { spec: { codeChallenge: challengeOf("one") } };
   const asUidless = ["-n", "shop", "--as=alice", "--as-group=devs"];
-  await judge.expectRefused("request-change", 2, "RevokeNotPermitted", {
+  await judge.expectRefused("request-change", 2, "RequesterMismatch", {
     "a colleague": patches("bob", "claimed", claim),
     "alice without her uid": installed.as("admin", asUidless, "apply", requestBody("claimed", claim.spec)),
-  });
-  await judge.expectRefused("request-change", 3, "RequesterMismatch", {
     "a revoker": patches("sre", "claimed", claim),
     "an admin": patches("admin", "claimed", claim),
   });
@@ -257,7 +255,7 @@ test("IA22: the requester alone claims a request, once", async () => {
   await expectRefusedBy(422, "codeChallenge is set once", { "alice again": patches("alice", "claimed", again) });
 });
 
-test("a request is ended once, in one's own name, by its requester or a revoker; nobody else touches it", async () => {
+test("EX25: a request is ended once, in one's own name, by its requester or a revoker; nobody else touches it", async () => {
   for (const name of ["r1", "r2", "r3"]) await live(installed, name, "Pending");
   const annotated = {
     apiVersion: "kube-elevate.dev/v1alpha1",
@@ -265,8 +263,9 @@ test("a request is ended once, in one's own name, by its requester or a revoker;
     metadata: { name: "r1", annotations: { a: "b" } },
   };
   const r1 = requestsPath("shop", "/r1");
-  await judge.expectRefused("request-change", 2, "RevokeNotPermitted", {
+  await judge.expectRefused("request-change", 3, "RevokeNotPermitted", {
     "bob ends it": patches("bob", "r1", ended("bob")),
+    "bob ends it in the name of alice": patches("bob", "r1", ended("alice")),
     "bob labels it": patches("bob", "r1", { metadata: { labels: { a: "b" } } }),
     "bob annotates it": installed.call("bob", "PATCH", `${r1}?fieldManager=x&force=true`, annotated, applying),
     // nothing changes but the list of field managers, and the resourceVersion that swaps are held against
@@ -287,7 +286,17 @@ test("a request is ended once, in one's own name, by its requester or a revoker;
     "alice, by merge patch": patches("alice", "r1", ended("alice")),
     "sre, by JSON patch": installed.call("sre", "PATCH", requestsPath("shop", "/r2"), byPatch, jsonPatching),
   });
-  await expectRefusedBy(422, "termination is set once", { "sre again": patches("sre", "r1", ended("sre")) });
+  await expectRefusedBy(422, "termination is set once", {
+    "by another": patches("sre", "r1", ended("sre")),
+    "by the same, in other words": patches("alice", "r1", { spec: { termination: { justification: "no" } } }),
+    "taken back by alice": patches("alice", "r1", { spec: { termination: null } }),
+    "taken back by system:masters": patches("admin", "r2", { spec: { termination: null } }),
+  });
+  await live(installed, "r4", "Expired");
+  await expectRefusedBy(422, "spec of an ended request never changes", {
+    "released after its end": patches("alice", "r4", ended("alice")),
+    "revoked after its end": patches("sre", "r4", ended("sre")),
+  });
 });
 
 test("nobody fills a request up so that no termination and no proof fits into it", async () => {
@@ -349,15 +358,28 @@ test("IA14: no field of spec but the two changes, by whomever and however", asyn
   });
 });
 
-test("a record is kept: while access lasts nobody deletes it, and afterwards revokers, never their own", async () => {
+test("TA04: a record is kept: while access lasts nobody deletes it, and afterwards revokers, never their own", async () => {
   const { call, plane } = installed;
   await live(installed, "d-pending", "Pending");
+  await live(installed, "d-granting", "Granting");
   await live(installed, "d-active", "Active");
   await live(installed, "d-over", "Expired");
   const remove = (user: string, name: string): Promise<Reply> =>
     call(user, "DELETE", requestsPath("shop", `/${name}?dryRun=All`));
+  /** Those of shop that are in this phase. */
+  const removeAll = (user: string, phase: string): Promise<Reply> =>
+    call(user, "DELETE", requestsPath("shop", `?dryRun=All&fieldSelector=status.phase%3D${phase}`));
+  const removeAs = (account: string, name: string): Promise<Reply> => {
+    const flags = ["-n", "shop", "--dry-run=server", `--as=${account}`, "--as-group=system:masters"];
+    return plane.run("admin", ["delete", "elev", name, ...flags], { check: false }).then(({ code, stderr }) => ({
+      code: code === 0 ? 200 : 0,
+      message: stderr,
+      body: undefined,
+    }));
+  };
   await expectRefusedBy(403, "cannot delete", { alice: remove("alice", "d-over") });
-  const all = ["create", "role", "all", "-n", "shop", "--verb=*", "--resource=elevationrequests.kube-elevate.dev"];
+  await expectRefusedBy(403, "cannot deletecollection", { "sre, all of them": removeAll("sre", "Expired") });
+  const all = ["create", "role", "all", "-n", "shop", "--verb=*", "--resource=*.kube-elevate.dev"];
   await plane.run("admin", all);
   await plane.run("admin", ["create", "rolebinding", "all", "-n", "shop", "--role=all", "--user=alice", "--user=bob"]);
   await eventually(
@@ -365,24 +387,37 @@ test("a record is kept: while access lasts nobody deletes it, and afterwards rev
     10,
     "alice may delete",
   );
+  const deployments = "system:serviceaccount:kube-system:deployment-controller";
   await judge.expectRefused("request-change", 6, "DeleteNotPermitted", {
+    "alice, her Active one": remove("alice", "d-active"),
+    "alice, her Granting one": remove("alice", "d-granting"),
+    "alice, all that are Active": removeAll("alice", "Active"),
     "sre, an Active one": remove("sre", "d-active"),
+    "sre, a Granting one": remove("sre", "d-granting"),
     "admin, an Active one": remove("admin", "d-active"),
+    "admin, all that are Granting": removeAll("admin", "Granting"),
     "the controller, an Active one": remove("controller", "d-active"),
+    "another controller of the cluster, an Active one": removeAs(deployments, "d-active"),
   });
+  expect((await remove("sre", "d-active")).message).toContain(
+    "access ends before its record. First: kubectl elevate revoke d-active -j TEXT (or release, by its requester)",
+  );
   await judge.expectRefused("request-change", 7, "DeleteNotPermitted", {
     "alice, her own": remove("alice", "d-over"),
-    "bob, without revoke": remove("bob", "d-over"),
+    "alice, all that are over": removeAll("alice", "Expired"),
+    "bob, who may do anything in this namespace alone": remove("bob", "d-over"),
+    "bob, all that are over": removeAll("bob", "Expired"),
     "the controller, a Pending one": remove("controller", "d-pending"),
   });
   await expectAccepted({
     "sre, a Pending one": remove("sre", "d-pending"),
     "sre, an ended one": remove("sre", "d-over"),
     "the controller, an ended one": remove("controller", "d-over"),
+    "the namespace controller, an Active one": removeAs(
+      "system:serviceaccount:kube-system:namespace-controller",
+      "d-active",
+    ),
   });
-  const collector = "system:serviceaccount:kube-system:namespace-controller";
-  const flags = ["delete", "elev", "d-active", "-n", "shop", "--dry-run=server", "--as-group=system:masters"];
-  expect((await plane.run("admin", [...flags, `--as=${collector}`])).stdout).toContain("deleted");
 });
 
 test("IA14: policy 3 holds where somebody edits the CRD", async () => {
@@ -408,6 +443,11 @@ test("IA14: policy 3 holds where somebody edits the CRD", async () => {
     groups: change({ requester: { groups: ["admins"] } }),
     "justification removed": change({ justification: null }),
     "claimed twice": change({ codeChallenge: challengeOf("two") }),
+  });
+  await expectAccepted({ "ended once": await patches("sre", "edited", ended("sre")) });
+  await judge.expectRefused("request-change", 1, "InvalidRequest", {
+    "EX25: ended twice": change({ termination: { by: "alice" } }),
+    "EX25: the end taken back": change({ termination: null }),
   });
   expect((await call("admin", "GET", requestsPath("shop", "/edited"))).body).toMatchObject({
     spec: { duration: "10m" },

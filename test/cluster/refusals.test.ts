@@ -203,7 +203,7 @@ test("PL05, IA22, PL01: bob proves alice's request: RequesterMismatch, exit 3; n
   const claim = ["patch", "elev", "of-alice", "-n", "shop", "--type=merge", "-p", patch];
   const claimed = await cluster.plane.run("bob", claim, { check: false });
   const refused = table.seen("claiming another user's request", "kubectl patch", saidBy(claimed));
-  expect(refused).toEqual({ word: "RevokeNotPermitted", exit: 1 });
+  expect(refused).toEqual({ word: "RequesterMismatch", exit: 1 });
   expect(await since(before, cluster.plane)).toEqual(nothing);
   const { body } = await cluster.plane.ask("admin", "GET", requestsPath("shop", "/of-alice"));
   expect(body).toMatchObject({ status: { phase: "Pending" } });
