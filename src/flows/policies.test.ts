@@ -4,7 +4,7 @@ import { fakeTimers } from "../../test/fakes/timers.ts";
 import type { ElevationPolicy } from "../api/v1alpha1/elevation-policy.ts";
 import { parseInstant } from "../domain/time.ts";
 import { createPolicyConditions } from "./policies.ts";
-import type { Policies } from "./ports.ts";
+import type { Granted, Policies } from "./ports.ts";
 
 const start = parseInstant("2026-11-24T10:00:00Z");
 const ofRole = (name: string): ElevationPolicy => ({
@@ -17,6 +17,9 @@ function play(of: ElevationPolicy = policy) {
     now: start,
     policy: { ...of, metadata: { ...of.metadata, generation: 1, resourceVersion: "1" } } as ElevationPolicy,
     places: [""] as readonly string[],
+    rulesHash: "r1",
+    granted: [] as readonly Granted[],
+    lists: 0,
     bindable: new Set<string>(),
     writes: 0,
     looks: 0,
@@ -33,7 +36,11 @@ function play(of: ElevationPolicy = policy) {
     },
     async placesOf() {
       world.looks++;
-      return world.places;
+      return new Map(world.places.map((place) => [place, world.rulesHash]));
+    },
+    async granted() {
+      world.lists++;
+      return world.granted;
     },
     namespaces: async () =>
       new Map([
@@ -144,4 +151,54 @@ test("a failure is told to the log and tried again; after stop() nothing is aske
   const { looks } = world;
   await timers.advance(60_000);
   expect(world.looks).toBe(looks);
+});
+
+const grantOf = (roleRef: Granted["roleRef"], rulesHash: string, change: Partial<Granted> = {}): Granted => ({
+  policyName: policy.metadata.name,
+  namespace: "shop",
+  roleRef,
+  rulesHash,
+  ...change,
+});
+
+const changedUnder = (grants: string): string =>
+  `the controller may bind ClusterRole pod-debugger; its rules changed under ${grants}: what they say now is in force`;
+
+test("EX32: a role whose rules changed under grants that stand: Ready says how many, until the last of them has ended", async () => {
+  const { world, timers, conditions, ready } = play();
+  const { roleRef } = policy.spec;
+  world.bindable.add("");
+  const [first, second] = [grantOf(roleRef, "r1"), grantOf(roleRef, "r1", { namespace: "tests" })];
+  const other = grantOf(roleRef, "r0", { policyName: "another" });
+  const former = grantOf({ ...roleRef, name: "role-of-before" }, "r0");
+  world.granted = [first, second, other, former];
+  conditions.start();
+  await timers.advance(6_000);
+  expect(ready()).toMatchObject({ status: "True", reason: "BindPermitted" });
+  const since = ready()?.lastTransitionTime;
+  world.rulesHash = "r2";
+  await timers.advance(30_000);
+  expect(ready()).toMatchObject({ status: "True", reason: "RoleChanged", message: changedUnder("2 active grants") });
+  world.granted = [first, grantOf(roleRef, "r2")];
+  await timers.advance(36_000);
+  expect(ready()).toMatchObject({ status: "True", reason: "RoleChanged", message: changedUnder("1 active grant") });
+  world.granted = [];
+  await timers.advance(36_000);
+  expect(ready()).toMatchObject({ status: "True", reason: "BindPermitted", lastTransitionTime: since });
+});
+
+test("EX32: a Role's rules are compared where the grant is, and grants are listed for what is Ready alone, once a round", async () => {
+  const { world, timers, conditions, ready } = play(ofRole("teller"));
+  const roleRef = { kind: "Role", name: "teller" } as const;
+  world.places = ["shop"];
+  world.granted = [grantOf(roleRef, "r0", { namespace: "tests" })]; // there is none there: it ends as RoleNotFound
+  conditions.start();
+  await timers.advance(30_000);
+  expect([ready()?.reason, world.lists]).toEqual(["BindNotPermitted", 0]);
+  world.bindable.add("shop");
+  await timers.advance(5_000);
+  expect([ready()?.reason, world.lists]).toEqual(["BindPermitted", 1]);
+  world.granted = [grantOf(roleRef, "r0")];
+  await timers.advance(5_000); // once more after its own write
+  expect([ready()?.reason, world.lists]).toEqual(["RoleChanged", 2]);
 });

@@ -33,10 +33,12 @@ export function createPolicyConditions({ policies, clock, after, log }: Options)
     const due = all.filter((policy) => isDue(seen.get(policy.metadata.uid), policy, clock()));
     if (due.length === 0) return;
     const namespaces = await policies.namespaces();
+    let granted: ReturnType<Policies["granted"]> | undefined;
+    const asked = { ...policies, granted: async () => (granted ??= policies.granted()) }; // once a round, if at all
     for (const policy of due) {
       const { uid, name, resourceVersion } = policy.metadata;
       try {
-        const ready = await tell(policies, policy, namespaces, clock());
+        const ready = await tell(asked, policy, namespaces, clock());
         const lookAgain = later(clock(), ready ? readyEveryMs : everyMs);
         seen = new Map([...seen, [uid, { resourceVersion, lookAgain }]]);
       } catch (error) {

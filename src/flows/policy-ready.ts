@@ -10,19 +10,23 @@ export type Ready =
   | { readonly holds: true; readonly reason: PolicyReason; readonly message: string }
   | { readonly holds: false; readonly reason: RefusalReason; readonly message: string };
 
-type Asked = Pick<Policies, "placesOf" | "mayBind">;
+type Asked = Pick<Policies, "placesOf" | "mayBind" | "granted">;
 
-/** Whether the role of a policy is there, and the controller may bind it, wherever the policy is for. */
+/**
+ * Whether the role of a policy is there, and the controller may bind it, wherever the policy is for. Where it may, also
+ * whether the role changed under a grant that stands: that ends none, so it is told here.
+ */
 export async function readyOf(
   policies: Asked,
-  { spec: { roleRef, namespaceSelector } }: ElevationPolicy,
+  { metadata, spec: { roleRef, namespaceSelector } }: ElevationPolicy,
   namespaces: Namespaces,
 ): Promise<Ready> {
   const { kind, name } = roleRef;
   const everywhere = kind === "ClusterRole";
   const isFor = (namespace: string): boolean =>
     !/^(kube|elevate)-/.test(namespace) && selects(namespaceSelector, namespaces.get(namespace) ?? {});
-  const places = (await policies.placesOf(roleRef)).filter((place) => everywhere || isFor(place));
+  const rulesHashes = await policies.placesOf(roleRef);
+  const places = [...rulesHashes.keys()].filter((place) => everywhere || isFor(place));
   const where = everywhere ? "does not exist" : "exists in no namespace that this policy is for";
   if (places.length === 0)
     return { holds: false, reason: "RoleNotFound", message: `${kind} ${name} ${where}: make it, or name another role` };
@@ -37,7 +41,18 @@ export async function readyOf(
     : places.length === 1
       ? ` in namespace ${first}`
       : ` in ${String(places.length)} namespaces`;
-  return { holds: true, reason: "BindPermitted", message: `the controller may bind ${kind} ${name}${there}` };
+  const message = `the controller may bind ${kind} ${name}${there}`;
+  const changed = (await policies.granted()).filter(
+    ({ policyName, namespace, roleRef: proven, rulesHash }) =>
+      policyName === metadata.name &&
+      proven.kind === kind &&
+      proven.name === name &&
+      (rulesHashes.get(everywhere ? "" : namespace) ?? rulesHash) !== rulesHash,
+  ).length;
+  if (changed === 0) return { holds: true, reason: "BindPermitted", message };
+  const grants = `${String(changed)} active grant${changed === 1 ? "" : "s"}`;
+  const under = `its rules changed under ${grants}: what they say now is in force`;
+  return { holds: true, reason: "RoleChanged", message: `${message}; ${under}` };
 }
 
 /** The status to write, or undefined where it says so already. The condition of others stays. */

@@ -1,6 +1,6 @@
 import type { Authenticator } from "../api/v1alpha1/authenticator.ts";
 import type { ElevationPolicy, PolicyStatus } from "../api/v1alpha1/elevation-policy.ts";
-import type { ElevationRequest, Status } from "../api/v1alpha1/elevation-request.ts";
+import type { ElevationRequest, Offer, Status } from "../api/v1alpha1/elevation-request.ts";
 import type { RoleRef } from "../api/v1alpha1/meta.ts";
 import type { NewBinding, RoleBinding } from "../domain/binding.ts";
 import type { Digest } from "../domain/challenge.ts";
@@ -74,13 +74,21 @@ export type Facts = {
 /** kube/policies.ts: what the conditions of a policy are made of. */
 export type Policies = {
   list(): Promise<readonly ElevationPolicy[]>;
-  /** Where the role can be looked up: "" for a ClusterRole, else each namespace that holds a Role of this name. */
-  placesOf(role: RoleRef): Promise<readonly string[]>;
+  /** The rulesHash by where the role is found: "" for a ClusterRole, else each namespace that holds a Role of this name. */
+  placesOf(role: RoleRef): Promise<ReadonlyMap<string, string>>;
+  /** What each grant that is Active was proven for. */
+  granted(): Promise<readonly Granted[]>;
   /** Labels of each namespace, by its name. */
   namespaces(): Promise<ReadonlyMap<string, { readonly [label: string]: string }>>;
   /** A SelfSubjectAccessReview for `bind` on the role, there. */
   mayBind(role: RoleRef, place: string): Promise<boolean>;
   swapStatus(seen: ElevationPolicy, patch: PolicyStatus): Promise<Outcome>;
+};
+
+/** `offer.roleRef` and `offer.rulesHash` of a request, by which policy and where. */
+export type Granted = Pick<Offer, "roleRef" | "rulesHash"> & {
+  readonly policyName: string;
+  readonly namespace: string;
 };
 
 /** A merge patch (RFC 7386): what it does not name stays as it is, null takes away, a list is replaced whole. */

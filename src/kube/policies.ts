@@ -1,8 +1,10 @@
 import type { ElevationPolicy } from "../api/v1alpha1/elevation-policy.ts";
-import type { Policies } from "../flows/ports.ts";
+import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
+import type { Granted, Policies } from "../flows/ports.ts";
 import type { KubeClient } from "./client.ts";
-import { readAll, readPolicy } from "./kinds.ts";
+import { readAll, readPolicy, readRequest } from "./kinds.ts";
 import { at, core, isName, ours, rbac, reviews } from "./paths.ts";
+import { type Role, rulesHash } from "./rules-hash.ts";
 import { swap } from "./swap.ts";
 
 type Found = {
@@ -16,13 +18,30 @@ type Found = {
 export function createPolicies(client: KubeClient): Policies {
   const collection = ours("elevationpolicies");
   const read = readPolicy(client.tell);
+  const readOne = readRequest(client.tell);
   return {
     list: async () => readAll(read, (await client.list<ElevationPolicy>(collection)).items),
     async placesOf({ kind, name }) {
-      if (!isName(name)) return [];
-      if (kind === "ClusterRole") return (await client.get(rbac("clusterroles"), name)) === undefined ? [] : [""];
-      const { items } = await client.list<Found>(rbac("roles"), { fieldSelector: `metadata.name=${escaped(name)}` });
-      return items.flatMap(({ metadata }) => metadata.namespace ?? []);
+      if (!isName(name)) return new Map();
+      if (kind === "ClusterRole") {
+        const found = await client.get<Role>(rbac("clusterroles"), name);
+        return new Map(found && [["", rulesHash(found)]]);
+      }
+      const { items } = await client.list<Found & Role>(rbac("roles"), {
+        fieldSelector: `metadata.name=${escaped(name)}`,
+      });
+      return new Map(items.map((found) => [found.metadata.namespace ?? "", rulesHash(found)]));
+    },
+    async granted() {
+      const all: Granted[] = [];
+      const active = { fieldSelector: "status.phase=Active" };
+      for await (const { items } of client.pages<ElevationRequest>(ours("elevationrequests"), active))
+        for (const { metadata, spec, status } of readAll(readOne, items))
+          if (status?.offer !== undefined) {
+            const { roleRef, rulesHash: proven } = status.offer;
+            all.push({ policyName: spec.policyName, namespace: metadata.namespace, roleRef, rulesHash: proven });
+          }
+      return all;
     },
     async namespaces() {
       const { items } = await client.list<Found>(core("namespaces"));

@@ -60,8 +60,8 @@ export const endpointReasons = [
 /** Told by condition Stalled; the phase stays. */
 export const troubleReasons = ["UnbindFailing"] as const;
 
-/** Told by a policy's condition Ready where it is True; where it is False a refusal says why. */
-export const policyReasons = ["BindPermitted"] as const;
+/** Told by a policy's condition Ready where it is True; where it is False a refusal says why. RoleChanged: under a grant that stands. */
+export const policyReasons = ["BindPermitted", "RoleChanged"] as const;
 
 type ProgressReason = (typeof progressReasons)[number];
 type EndingReason = (typeof endingReasons)[number];
