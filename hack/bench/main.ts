@@ -27,7 +27,7 @@ if (path !== "") await writeFile(path, document);
 
 async function onControlPlane(name: string, bench: Bench): Promise<readonly Row[]> {
   const tell = (line: string): void => void process.stderr.write(`${name}: ${line}\n`);
-  const users = persons.map((name) => ({ name, groups: ["devs"] }));
+  const users = persons.map((person) => ({ name: person, groups: ["devs"] }));
   const plane = await startTemporaryControlPlane({ users, log: tell });
   try {
     return await bench(plane, tell);

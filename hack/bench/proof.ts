@@ -44,6 +44,7 @@ export const proof: Bench = async (plane, tell) => {
     for (let round = 1; round <= times; round++) {
       const proofs: Proof[] = [];
       for (const username of left.splice(0, atOnce)) proofs.push(await prepare(scene, username));
+      await Promise.all(proofs.map(async (one) => offered(scene, one, agent))); // opens what is kept
       const took = await Promise.all(proofs.map(async (one) => prove(scene, one, agent)));
       for (const { allowed, answered } of took) {
         measured.allowed.push(allowed);
@@ -74,10 +75,11 @@ export const proof: Bench = async (plane, tell) => {
 
 type Scene = { readonly plane: ControlPlane; readonly verifier: Verifier; readonly ca: string; readonly bound: Bound };
 type Measured = { readonly allowed: number[]; readonly answered: number[]; readonly floor: number[] };
-type Proof = { readonly username: string; readonly path: string; readonly body: object };
+type Proof = { readonly username: string; readonly name: string; readonly codeVerifier: string; readonly code: string };
 
-/** A person who is enrolled and has an offer, and the body that proves it. */
-async function prepare({ plane, verifier, ca }: Scene, username: string): Promise<Proof> {
+/** A person who is enrolled and has an offer, and the code that proves it. */
+async function prepare(scene: Scene, username: string): Promise<Proof> {
+  const { plane, verifier, ca } = scene;
   const apply = async (user: string, object: object): Promise<string> => {
     mustBe(201, await plane.ask(user, "POST", "/apis/kube-elevate.dev/v1alpha1/authenticators", object));
     return "";
@@ -89,28 +91,36 @@ async function prepare({ plane, verifier, ca }: Scene, username: string): Promis
   const requests = "/apis/kube-elevate.dev/v1alpha1/namespaces/shop/elevationrequests";
   const object = { apiVersion: "kube-elevate.dev/v1alpha1", kind: "ElevationRequest", metadata: { name }, spec };
   mustBe(201, await plane.ask(username, "POST", requests, object));
-  const offered = await post(verifier, ca, challengePath(name), { codeVerifier });
-  if (offered.status !== 200) throw new Error(`not offered: ${offered.text}`);
-  const code = codeAt(seed, await stepNow());
-  return { username, path: verifyPath(name), body: { codeVerifier, totp: { code } } };
+  await offered(scene, { name, codeVerifier }, false);
+  return { username, name, codeVerifier, code: codeAt(seed, await stepNow()) };
+}
+
+async function offered(
+  { verifier, ca }: Scene,
+  { name, codeVerifier }: Pick<Proof, "name" | "codeVerifier">,
+  agent: Agent | false,
+): Promise<void> {
+  const { status, text } = await post(verifier, ca, challengePath(name), { codeVerifier }, agent);
+  if (status !== 200) throw new Error(`not offered: ${text}`);
 }
 
 async function prove(
   { plane, verifier, ca, bound }: Scene,
-  { username, path, body }: Proof,
+  { username, name, codeVerifier, code }: Proof,
   agent: Agent | false,
 ): Promise<{ readonly allowed: number; readonly answered: number }> {
   const began = performance.now();
   const since = (): number => performance.now() - began;
-  const answer = post(verifier, ca, path, body, agent).then((said) => {
+  const body = { codeVerifier, totp: { code } };
+  const answer = post(verifier, ca, verifyPath(name), body, agent).then((said) => {
     if (said.status !== 200 || said.body["phase"] !== "Active") throw new Error(`not granted: ${said.text}`);
     return since();
   });
   const allow = async (): Promise<number> => {
     await bound.for(username);
     for (;;) {
-      const { code } = await plane.ask(username, "GET", "/api/v1/namespaces/shop/pods/none");
-      if (code === 404) return since(); // allowed: there is no such pod
+      const { code: told } = await plane.ask(username, "GET", "/api/v1/namespaces/shop/pods/none");
+      if (told === 404) return since(); // allowed: there is no such pod
       if (since() > 10_000) throw new Error(`${username} is bound and not allowed`);
       await sleep(1);
     }
