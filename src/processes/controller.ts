@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { tellingOfDeletions } from "../flows/deletions.ts";
 import { createPolicyConditions } from "../flows/policies.ts";
 import type { ControllerPorts, Recorder } from "../flows/ports.ts";
 import type { After } from "../flows/queue.ts";
@@ -65,7 +66,7 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
     seals.start();
     const cluster = await untilRead(async () => readCluster(client, settings.clusterName), { log, signal });
     if (cluster === undefined) return;
-    const ports = portsOf(client, { cluster, clock, seals, recorder: tellingBoth(events, log) });
+    const ports = portsOf(client, log, { cluster, clock, seals, recorder: tellingBoth(events, log) });
     schedule = createSchedule({ ports, watch: createRequestWatch(client), log, after, random: Math.random });
     const started = schedule.start().then(ready);
     conditions.start();
@@ -81,8 +82,8 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
 
 type Parts = Pick<ControllerPorts, "cluster" | "clock" | "seals" | "recorder">;
 
-const portsOf = (client: KubeClient, parts: Parts): ControllerPorts => ({
-  requests: createRequests(client),
+const portsOf = (client: KubeClient, log: Log, parts: Parts): ControllerPorts => ({
+  requests: tellingOfDeletions(createRequests(client), log),
   bindings: createBindings(client),
   facts: createFacts(client),
   authenticators: createAuthenticators(client),
