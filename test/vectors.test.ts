@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { authenticator } from "../src/api/v1alpha1/authenticator.ts";
 import { elevationRequest } from "../src/api/v1alpha1/elevation-request.ts";
-import { authenticatorPreimage, challengePreimage, sealPreimage } from "../src/domain/challenge.ts";
+import { authenticatorPreimage, challengePreimage, enrollmentPreimage, sealPreimage } from "../src/domain/challenge.ts";
 import { sha256 } from "../src/mfa/digest.ts";
 import { sealChecker } from "../src/mfa/seals.ts";
 import { deriveSeed, totp } from "../src/mfa/totp.ts";
@@ -41,6 +41,7 @@ const seals = read(
         ...sealed,
         clusterUID: z.string(),
         keyID: z.string(),
+        enrollment: z.string(),
         authenticator: authenticator.extend({ metadata: meta }),
       }),
     ),
@@ -74,6 +75,7 @@ test.each(seals.authenticators)("seal of an authenticator: $says", (vector) => {
   const preimage = authenticatorPreimage(vector.clusterUID, vector.keyID, vector.authenticator);
   expect(hex(preimage)).toBe(vector.preimage);
   expect(checker.holds(vector.keyID, vector.seal, preimage)).toBe(true);
+  expect(hex(enrollmentPreimage(vector.clusterUID, vector.authenticator))).toBe(vector.enrollment);
 });
 
 test.each(seeds)("TO13: seed of $owner, $uid", ({ seedKey, uid, owner, seed, secret }) => {

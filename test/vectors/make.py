@@ -44,6 +44,12 @@ def challenge_preimage(request, offer):
     ])
 
 
+def enrollment_preimage(cluster_uid, a):
+    return encoded([
+        "kube-elevate/v1/enroll", cluster_uid, a["metadata"]["uid"], a["spec"]["owner"]["username"], a["spec"]["method"],
+    ])
+
+
 def seal_preimage(challenge, v):
     evidence = str(v["timeStep"]) if "webauthn" not in v else hashlib.sha256(
         encoded([[key, v["webauthn"][key]] for key in sorted(v["webauthn"])])).digest()
@@ -150,7 +156,8 @@ for says, status, method, slot in [
           "status": status}
     preimage = authenticator_preimage(OFFER["cluster"]["uid"], BASE["keyID"], it)
     authenticators.append({"says": says, "clusterUID": OFFER["cluster"]["uid"], "keyID": BASE["keyID"],
-                           "authenticator": it, "preimage": preimage.hex(), "seal": b64url(KEY.sign(preimage))})
+                           "authenticator": it, "preimage": preimage.hex(), "seal": b64url(KEY.sign(preimage)),
+                           "enrollment": enrollment_preimage(OFFER["cluster"]["uid"], it).hex()})
 
 seeds = []
 for uid, owner in [("5f1c1a9e-8d2b-4c57-b1de-1b6f0a9c7e21", "alice"), ("5f1c1a9e-8d2b-4c57-b1de-1b6f0a9c7e21", "bob"),
