@@ -10,6 +10,8 @@ test("without flags and environment each setting has its default", () => {
     url: "https://verifier.elevate-system.svc",
     clusterName: "kubernetes",
     contact: "",
+    pageUrl: "",
+    rpId: "",
     tlsCertFile: "",
     tlsKeyFile: "",
     retention: 720 * 3_600_000,
@@ -49,11 +51,31 @@ test.each<[readonly string[], { readonly [name: string]: string }, RegExp]>([
   [[], { KUBE_ELEVATE_RETENTION: "30d" }, /^KUBE_ELEVATE_RETENTION takes a duration of at least 168h/],
   [["--retention="], {}, /^--retention takes a duration of at least 168h/],
   [["--log-level", "loud"], {}, /^--log-level takes one of debug, info, warn, error$/],
+  [["--page-url", "http://elevate.example.com"], {}, /^--page-url takes an https URL .*, or http:..localhost:<port>/],
+  [["--page-url", "https://elevate.example.com"], {}, /^--page-url and --rp-id go together$/],
+  [["--rp-id", "example.com"], {}, /^--page-url and --rp-id go together$/],
+  [["--rp-id", "Example.com"], {}, /^--rp-id takes a domain/],
+  [
+    ["--page-url", "https://elevate.example.com", "--rp-id", "ample.com"],
+    {},
+    /^--rp-id takes the domain of --page-url/,
+  ],
+  [["--page-url", "https://example.com", "--rp-id", "elevate.example.com"], {}, /^--rp-id takes the domain of/],
+  [["--page-url", "http://localhost:8400", "--rp-id", "example.com"], {}, /^--rp-id takes the domain of/],
   [["--tls-cert-file", "/a.pem"], {}, /^--tls-cert-file and --tls-key-file go together$/],
   [["--tls-key-file", "/a.pem"], {}, /^--tls-cert-file and --tls-key-file go together$/],
   [[], { NODE_TLS_REJECT_UNAUTHORIZED: "0" }, /^NODE_TLS_REJECT_UNAUTHORIZED=0 is refused/],
 ])("%j with %j is refused by its name", (argv, env, mistake) => {
   expect(readSettings(argv, env)).toEqual({ mistake: expect.stringMatching(mistake) as unknown });
+});
+
+test.each([
+  ["https://elevate.example.com", "elevate.example.com"],
+  ["https://elevate.example.com/page/", "example.com"],
+  ["http://localhost:8400", "localhost"],
+])("keys may be bound to the domain of the page, or one above it: %s, %s", (pageUrl, rpId) => {
+  const settings = { pageUrl: pageUrl.replace(/\/$/, ""), rpId };
+  expect(readSettings(["--page-url", pageUrl, "--rp-id", rpId], {})).toMatchObject(settings);
 });
 
 test("EX36: a record is kept for 168h or longer", () => {

@@ -15,6 +15,17 @@ const address = z
   .string()
   .refine((text) => text === "" || text === "localhost" || isIP(text) !== 0, "an IP address or localhost");
 const publicUrl = z.string().refine(isPublicUrl, "an https URL without user, query and fragment").transform(trimmed);
+const pageUrl = z
+  .string()
+  .refine(
+    (text) => text === "" || isPublicUrl(text) || isOnThisMachine(text),
+    "an https URL without user, query and fragment, or http://localhost:<port> for development",
+  )
+  .transform(trimmed);
+const relyingParty = z
+  .string()
+  .max(253)
+  .regex(/^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/, "a domain, as in example.com");
 const line = z.string().regex(/^[^\p{Cc}]{0,253}$/u, "one line of at most 253 characters");
 const name = line.min(1, "a name that is not empty");
 const path = z.string().max(4096, "a path");
@@ -54,6 +65,18 @@ const table = {
     fallback: "",
     what: "whom to ask for help, as errors print it",
     reader: line,
+  },
+  pageUrl: {
+    env: "KUBE_ELEVATE_PAGE_URL",
+    fallback: "",
+    what: "page where keys are used (WebAuthn), of an origin that browsers trust; none: TOTP alone",
+    reader: pageUrl,
+  },
+  rpId: {
+    env: "KUBE_ELEVATE_RP_ID",
+    fallback: "",
+    what: "relying party that keys are bound to, for good: the domain of the page, or one above it",
+    reader: relyingParty,
   },
   tlsCertFile: {
     env: "KUBE_ELEVATE_TLS_CERT_FILE",
@@ -95,6 +118,10 @@ export function readSettings(argv: readonly string[], env: Environment): Setting
   const settings = values as Settings;
   if ((settings.tlsCertFile === "") !== (settings.tlsKeyFile === ""))
     return { mistake: `${flagOf("tlsCertFile")} and ${flagOf("tlsKeyFile")} go together` };
+  const { pageUrl, rpId } = settings;
+  if ((pageUrl === "") !== (rpId === "")) return { mistake: `${flagOf("pageUrl")} and ${flagOf("rpId")} go together` };
+  if (pageUrl !== "" && !`.${new URL(pageUrl).hostname}`.endsWith(`.${rpId}`))
+    return { mistake: `${flagOf("rpId")} takes the domain of ${flagOf("pageUrl")}, or one above it` };
   return settings;
 }
 
@@ -141,6 +168,10 @@ function readFlags(argv: readonly string[]): { readonly values: ReadonlyMap<Key,
     values.set(key, value);
   }
   return { values };
+}
+
+function isOnThisMachine(text: string): boolean {
+  return /^http:\/\/localhost:[1-9][0-9]{3,4}\/?$/.test(text);
 }
 
 function isPublicUrl(text: string): boolean {

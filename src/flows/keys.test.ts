@@ -9,7 +9,13 @@ import type { Stored, TrustStore } from "./ports.ts";
 // With the real keys: that what is made can be read again is half of what must hold here.
 
 const now = parseInstant("2026-11-24T10:00:00Z");
-const settings = { url: "https://elevate.example.com:8443/x", clusterName: "prod-eu", contact: "#platform-oncall" };
+const settings = {
+  url: "https://elevate.example.com:8443/x",
+  clusterName: "prod-eu",
+  contact: "#platform-oncall",
+  pageURL: "https://elevate.example.com",
+  rpId: "elevate.example.com",
+};
 const ensure = async (store: TrustStore, changed: Partial<Parameters<typeof ensureKeys>[2]> = {}, at = now) =>
   ensureKeys(store, keyMaker, { ...settings, ...changed }, () => at);
 const certificates = (trust: Stored["data"]): readonly string[] =>
@@ -135,8 +141,9 @@ test("a trust ConfigMap that lacks keys is filled; one that holds another key un
 test("the settings are followed at each start: url, name, contact, and a given certificate's own authorities", async () => {
   const store = fakeTrust();
   await ensure(store);
-  await ensure(store, { contact: "", clusterName: "prod-eu-2", caCertificates: "given" });
-  expect((await store.trust()).data).toMatchObject({ contact: "", clusterName: "prod-eu-2", "ca.crt": "given" });
+  await ensure(store, { contact: "", clusterName: "prod-eu-2", pageURL: "", rpId: "", caCertificates: "given" });
+  const followed = { contact: "", clusterName: "prod-eu-2", pageURL: "", rpId: "", "ca.crt": "given" };
+  expect((await store.trust()).data).toMatchObject(followed);
 });
 
 test("another host in the url gets a further certificate, once; the old one stays trusted", async () => {

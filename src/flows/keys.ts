@@ -11,6 +11,9 @@ export type TrustSettings = {
   readonly url: string;
   readonly clusterName: string;
   readonly contact: string;
+  /** Both empty: keys (WebAuthn) cannot be enrolled or used. */
+  readonly pageURL: string;
+  readonly rpId: string;
   /** Published as ca.crt instead of our own certificates, where a given certificate is served. */
   readonly caCertificates?: string | undefined;
 };
@@ -108,9 +111,9 @@ function read(data: Stored["data"], make: KeyMaker): Readable {
 /** What the settings say now, and every public half that is not there yet. */
 async function publish(store: TrustStore, make: KeyMaker, found: Found, settings: TrustSettings): Promise<void> {
   const sealKeys = [...found.sealKeys].map(([id, sealKey]) => [`seal-key.${id}`, make.publicSealKey(sealKey)] as const);
-  const { url, clusterName, contact, caCertificates } = settings;
+  const { url, clusterName, contact, pageURL, rpId, caCertificates } = settings;
   const ca = caCertificates ?? found.endpoints.map(({ certificate }) => certificate).join("");
-  const wanted = { url, clusterName, contact, "ca.crt": ca, ...Object.fromEntries(sealKeys) };
+  const wanted = { url, clusterName, contact, pageURL, rpId, "ca.crt": ca, ...Object.fromEntries(sealKeys) };
   for (let tries = 0; tries < triesMax; tries++) {
     const seen = await store.trust();
     const other = sealKeys.find(([key, publicKey]) => (seen.data[key] ?? publicKey).trim() !== publicKey.trim());

@@ -20,8 +20,8 @@ export function materialReader(client: KubeClient, settings: Settings): () => Pr
   const store = neverRefilled(createTrustStore(client));
   return async () => {
     const given = await givenCertificate(settings);
-    const { url, clusterName, contact } = settings;
-    const trust = { url, clusterName, contact, caCertificates: given?.cert };
+    const { url, clusterName, contact, pageUrl: pageURL, rpId } = settings;
+    const trust = { url, clusterName, contact, pageURL, rpId, caCertificates: given?.cert };
     const keys = await ensureKeys(store, keyMaker, trust, () => client.now());
     const tls = given ?? { cert: keys.endpoint.certificate, key: keys.endpoint.key };
     return { keys, cluster: await readCluster(client, clusterName), tls };
