@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { asked, meta } from "../../test/fakes/objects.ts";
 import type { ElevationRequest, Status } from "../api/v1alpha1/elevation-request.ts";
 import { tellingOfDeletions } from "./deletions.ts";
-import type { Outcome, Requests } from "./ports.ts";
+import type { Requests } from "./ports.ts";
 
 const offer = {
   cluster: { name: "test", uid: "c1" },
@@ -32,15 +32,15 @@ const line = {
 };
 
 let found: ElevationRequest | undefined;
-let outcome: Outcome;
+let written: ElevationRequest | undefined;
 let told: object[];
 let requests: Requests;
 beforeEach(() => {
-  [found, outcome, told] = [active, "won", []];
+  [found, written, told] = [active, active, []];
   const world: Requests = {
     get: async () => found,
     listOpen: async () => [],
-    swapStatus: async () => outcome,
+    swapStatus: async () => written,
     next: async () => undefined,
   };
   requests = tellingOfDeletions(world, { info: (fields) => void told.push(fields), warn: () => undefined });
@@ -69,10 +69,10 @@ test("EX37: one that is deleted and that a finalizer keeps is told of as its rec
   await look();
   found = leaving;
   await look();
-  outcome = "lost";
+  written = undefined;
   await requests.swapStatus(leaving, closed);
   expect(told).toEqual([]);
-  outcome = "won";
+  written = active;
   await requests.swapStatus(leaving, closed);
   found = undefined;
   await look();

@@ -25,12 +25,12 @@ export function tellingOfDeletions(requests: Requests, log: Log): Requests {
       return found;
     },
     async swapStatus(seen, patch) {
-      const outcome = await requests.swapStatus(seen, patch);
+      const written = await requests.swapStatus(seen, patch);
       const id = `${seen.metadata.namespace}/${seen.metadata.name}`;
       // one that a finalizer keeps for a while is as good as gone
-      const ended = outcome === "won" && !isGranted(patch) && granted.delete(id);
+      const ended = written !== undefined && !isGranted(patch) && granted.delete(id);
       if (ended && seen.metadata.deletionTimestamp !== undefined) tell(accessOf(seen));
-      return outcome;
+      return written;
     },
   };
 }

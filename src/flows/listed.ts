@@ -2,7 +2,7 @@ import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
 import { bindingName, type RoleBinding } from "../domain/binding.ts";
 import { type Instant, parseInstant } from "../domain/time.ts";
 import type { RequestKey } from "./ports.ts";
-import { endOfAccess } from "./reconcile.ts";
+import { type Due, dueOf, endOfAccess } from "./reconcile.ts";
 
 /** What two lists say of one binding's place: whose it is, what was seen there, and when access is to end. */
 export type Listed = {
@@ -10,6 +10,8 @@ export type Listed = {
   readonly binding: RoleBinding | undefined;
   readonly request: ElevationRequest | undefined;
   readonly endsAt: Instant | undefined;
+  /** Where the two are a grant that stands. */
+  readonly due: Due | undefined;
 };
 
 /** It bears our label, and no request can be named for it. Ours to remove where it has a name as we give them. */
@@ -29,14 +31,15 @@ export function joinLists(
     const { namespace, name, uid } = request.metadata;
     const what = { namespace, name, uid };
     const binding = bound.get(idOf(what));
-    joined.set(idOf(what), { what, binding, request, endsAt: endOfAccess(request, binding !== undefined) });
+    const endsAt = endOfAccess(request, binding !== undefined);
+    joined.set(idOf(what), { what, binding, request, endsAt, due: dueOf(request, binding) });
   }
   for (const [id, binding] of bound)
     if (!joined.has(id)) {
       // whose request is not open is overdue; where that is not known, the binding's own word must do
       const said = parseInstant(binding.metadata.annotations?.["kube-elevate.dev/expiration-time"]);
       const endsAt = open === undefined ? said : endOfAccess(undefined, true);
-      joined.set(id, { what: ownerOf(binding), binding, request: undefined, endsAt });
+      joined.set(id, { what: ownerOf(binding), binding, request: undefined, endsAt, due: undefined });
     }
   return joined;
 }

@@ -22,7 +22,8 @@ export type Requests = {
   get(namespace: string, name: string): Promise<ElevationRequest | undefined>;
   /** All whose phase is not terminal, those without a phase among them. */
   listOpen(): Promise<readonly ElevationRequest[]>;
-  swapStatus(seen: ElevationRequest, patch: Status): Promise<Outcome>;
+  /** As it is now; undefined: lost. */
+  swapStatus(seen: ElevationRequest, patch: Status): Promise<ElevationRequest | undefined>;
   /** The request at its next change after `seen`, or as it is when `forMs` have passed; undefined: it is gone. */
   next(seen: ElevationRequest, forMs: number): Promise<ElevationRequest | undefined>;
 };
@@ -35,9 +36,10 @@ export type Bindings = {
   create(binding: NewBinding): Promise<Outcome>;
   /** Server-side dry run: RBAC `bind`, quota, admission, an ending namespace. The first line of a refusal, if any. */
   rehearse(binding: NewBinding): Promise<Denial | undefined>;
-  /** DELETE by UID, in Background. Resolves when a live read no longer finds it; throws when it is still there. */
-  remove(binding: RoleBinding): Promise<Outcome>;
+  /** DELETE by UID, in Background. What it answers is no end: a live read by name that no longer finds it is. */
+  remove(binding: Placed): Promise<Outcome>;
 };
+export type Placed = { readonly metadata: Pick<RoleBinding["metadata"], "namespace" | "name" | "uid"> };
 
 /** kube/bindings.ts, for the sweeper, whose account may list and delete, and read no single one. */
 export type SweptBindings = {
@@ -184,7 +186,9 @@ export type KeyMaker = {
 
 /** kube/operator.ts: tells of each open request that was made, changed or left. A hint where to look, never a fact. */
 export type RequestWatch = {
-  /** Resolves when the first list has been told. The resourceVersion is what it was heard with: one that was seen is no news. */
-  start(onHint: (key: RequestKey, resourceVersion?: string) => void): Promise<void>;
+  /** Resolves when the first list has been told. */
+  start(onHint: (key: RequestKey, heard?: Heard) => void): Promise<void>;
   stop(): Promise<void>;
 };
+/** A version that was seen is no news. `left`: it is no longer among the open ones, so it has ended, or is gone. */
+export type Heard = { readonly resourceVersion: string; readonly left: boolean };

@@ -70,7 +70,8 @@ async function record(ports: VerifierPorts, request: ElevationRequest, spent: Sp
     };
     const seal = ports.sealer.seal(unsealed.keyID, sealPreimage(ports.digest, seen, offer, unsealed));
     const verification = { ...unsealed, seal };
-    if ((await ports.requests.swapStatus(seen, { verification })) === "won") return { request: seen, verification };
+    const written = await ports.requests.swapStatus(seen, { verification });
+    if (written !== undefined) return { request: written, verification };
   }
 }
 

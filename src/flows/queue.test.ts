@@ -45,6 +45,20 @@ test("EX34: an ending goes first, and no grant starts while its first try is und
   expect(begun.at(-1)).toBe("g3");
 });
 
+test("EX34: all that is due is asked to go before any record is closed, and grants wait for both", async () => {
+  const { queue, begun, done } = play({ atOnce: 1, grantsAtOnce: 1 });
+  const told: string[] = [];
+  queue.add("e1", "end");
+  queue.add("g", "grant");
+  queue.add("e1", "close"); // runs: once more, afterwards
+  for (const id of ["b", "e2", "e3"]) queue.add(id, id === "b" ? "bound" : "end");
+  void queue.endings().then(() => told.push("ended"));
+  for (const id of ["e1", "e2", "e3", "b"]) await done(id);
+  expect([begun, told]).toEqual([["e1", "e2", "e3", "b", "e1"], []]);
+  await done("e1");
+  expect([begun.at(-1), told]).toEqual(["g", ["ended"]]);
+});
+
 test("what waits as a grant and is overdue meanwhile goes before the others", async () => {
   const { queue, begun, done } = play({ atOnce: 1, grantsAtOnce: 1 });
   for (const id of ["a", "b", "c"]) queue.add(id, "grant");

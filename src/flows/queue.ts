@@ -3,8 +3,11 @@ import { createTurns } from "./turns.ts";
 // Whose turn it is. One key never runs twice at once; an ending comes before all else, and no grant starts while the
 // first try of one is under way. What this leaves to others: what to run, and when to ask for it.
 
-/** end: access that is overdue. bound: a key that has access, which may be about to end. grant: all others. */
-export type Rank = "end" | "bound" | "grant";
+/**
+ * end: access that is overdue. bound: a key that has access, which may be about to end. close: access that was overdue
+ * and was asked to go, so that all that is due goes before any record is closed. grant: all others.
+ */
+export type Rank = "end" | "bound" | "close" | "grant";
 
 /** Runs `run` after `ms`, unless the returned function is called before. */
 export type After = (ms: number, run: () => void) => () => void;
@@ -28,11 +31,17 @@ export type Queue = {
 };
 
 const patienceMs = 1_000; // of grants for an ending that hangs: one that cannot be unbound must not stop all others
-const ranks = ["end", "bound", "grant"] as const;
+const ranks = ["end", "bound", "close", "grant"] as const;
+const ending = (rank: Rank): boolean => rank === "end" || rank === "close";
 const urgent = (a: Rank, b: Rank): Rank => (ranks.indexOf(a) < ranks.indexOf(b) ? a : b);
 
 export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queue {
-  const waiting = { end: new Set<string>(), bound: new Set<string>(), grant: new Set<string>() };
+  const waiting = {
+    end: new Set<string>(),
+    bound: new Set<string>(),
+    close: new Set<string>(),
+    grant: new Set<string>(),
+  };
   const running = new Map<string, Rank>();
   const again = new Map<string, Rank>();
   const holding = new Set<string>(); // endings that grants wait for
@@ -59,7 +68,7 @@ export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queu
   };
   const runOne = async (id: string, rank: Rank): Promise<void> => {
     running.set(id, rank);
-    const release = rank === "end" ? hold(id) : undefined;
+    const release = ending(rank) ? hold(id) : undefined;
     await run(id);
     release?.();
     running.delete(id);
@@ -86,7 +95,8 @@ export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queu
       else wait(id, rank);
       turn();
     },
-    endings: async () => turns.until(() => waiting.end.size === 0 && ![...running.values()].includes("end")),
+    endings: async () =>
+      turns.until(() => waiting.end.size + waiting.close.size === 0 && ![...running.values()].some(ending)),
     stop: async () => {
       stopped = true;
       await turns.until(() => running.size === 0);

@@ -4,7 +4,7 @@ import { asked, meta, policy, totpOfAlice } from "../../test/fakes/objects.ts";
 import { bindingName } from "../domain/binding.ts";
 import { later, parseInstant } from "../domain/time.ts";
 import type { ControllerPorts } from "./ports.ts";
-import { reconcile } from "./reconcile.ts";
+import { type Memory, reconcile, unbindDue } from "./reconcile.ts";
 
 // What two replicas, and keys that are not known yet, may do to a pass; whole lives are told in test/scenarios.
 
@@ -172,4 +172,91 @@ test("gates are read for the offer, before the bind and before Active, and then 
   };
   expect(await reconcile(counting, key, {})).toBe(later(start, 30_000));
   expect([(await status())?.phase, reads]).toEqual(["Active", 2]);
+});
+
+async function standing() {
+  const cluster = await proven();
+  const memory: Memory = {};
+  await reconcile(cluster.controller, key, memory);
+  const calls: string[] = [];
+  const { controller } = cluster;
+  const watched: ControllerPorts = {
+    ...controller,
+    requests: {
+      ...controller.requests,
+      async get(namespace, name) {
+        calls.push("get request");
+        return controller.requests.get(namespace, name);
+      },
+    },
+    bindings: {
+      ...controller.bindings,
+      async get(namespace, name) {
+        calls.push("get binding");
+        return controller.bindings.get(namespace, name);
+      },
+      async remove(binding) {
+        calls.push(`remove ${binding.metadata.uid}`);
+        return controller.bindings.remove(binding);
+      },
+    },
+  };
+  const lengthen = async (expirationTime: string): Promise<void> => {
+    const request = await cluster.requests.get("fix");
+    if (request === undefined) throw new Error("fix is gone");
+    const grant = { ...request.status?.grant, expirationTime };
+    cluster.requests.put({ ...request, status: { ...request.status, grant } });
+  };
+  return { ...cluster, memory, calls, watched, lengthen };
+}
+
+test("EX01: what is due is asked to go with one call, once, and not a millisecond early; a look finds it gone", async () => {
+  const { watched, memory, calls, world, told, status } = await standing();
+  world.now = later(start, 15 * 60_000 - 1);
+  expect([await unbindDue(watched, memory), calls]).toEqual([false, []]);
+  world.now = later(world.now, 1);
+  expect([await unbindDue(watched, memory), calls]).toEqual([true, ["remove b1"]]);
+  expect([await unbindDue(watched, memory), calls.length]).toEqual([false, 1]);
+  expect(told.at(-1)).toBe("activate"); // an answer to DELETE is no end
+  await reconcile(watched, key, memory);
+  expect([calls.length, told.slice(-2)]).toEqual([3, ["unbind", "close"]]);
+  expect(await status()).toMatchObject({ phase: "Expired", reason: "Expired" });
+});
+
+test("EX07: a record that was lengthened behind a grant's back ends no later for it, and says what happened", async () => {
+  const { watched, memory, world, lengthen, status, bindings } = await standing();
+  await lengthen("2026-12-24T10:00:00.000Z");
+  world.now = later(start, 15 * 60_000);
+  expect(await unbindDue(watched, memory)).toBe(true);
+  expect(await bindings.list()).toEqual([]);
+  await reconcile(watched, key, memory);
+  expect(await status()).toMatchObject({ phase: "Revoked", reason: "RecordTampered" });
+});
+
+test("EX16: what was asked to go and is kept is no end: it throws, is told as stalled, and ends when it can", async () => {
+  const { watched, memory, calls, world, status, bindings, told } = await standing();
+  world.bindingsHeld = true;
+  world.now = later(start, 15 * 60_000);
+  expect(await unbindDue(watched, memory)).toBe(true);
+  await expect(reconcile(watched, key, memory)).rejects.toThrow("still there");
+  expect(await unbindDue(watched, memory)).toBe(false); // from here on nothing is asked unseen
+  await expect(reconcile(watched, key, memory)).rejects.toThrow("still there");
+  expect(await status()).toMatchObject({ phase: "Active", reason: "UnbindFailing" });
+  world.bindingsHeld = false;
+  await reconcile(watched, key, memory);
+  expect([(await status())?.phase, await bindings.list()]).toEqual(["Expired", []]);
+  expect(told.filter((step) => step === "tellStalled" || step === "unbind")).toEqual(["tellStalled", "unbind"]);
+  expect(calls.filter((call) => call.startsWith("remove"))).toHaveLength(3);
+});
+
+test("EX15: another binding under the same name is not what was asked to go: a look sees it, and it goes as well", async () => {
+  const { watched, controller, memory, world, bindings, status } = await standing();
+  const name = bindingName(key);
+  await controller.bindings.remove({ metadata: { namespace: "shop", name, uid: "b1" } });
+  bindings.put({ metadata: { ...meta, namespace: "shop", name, uid: "b2" } });
+  world.now = later(start, 15 * 60_000);
+  await unbindDue(watched, memory);
+  expect(await bindings.list()).toHaveLength(1);
+  await reconcile(watched, key, memory);
+  expect([await bindings.list(), (await status())?.phase]).toEqual([[], "Expired"]);
 });

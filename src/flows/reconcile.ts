@@ -3,11 +3,12 @@ import { bindingFor, bindingName, compareBinding, type RoleBinding } from "../do
 import { sealPreimage } from "../domain/challenge.ts";
 import { decide, type Observed, type Step } from "../domain/grant.ts";
 import type { Gates } from "../domain/policy.ts";
+import type { Cause } from "../domain/reasons.ts";
 import { recordedOf } from "../domain/record.ts";
 import { statusAfter } from "../domain/status.ts";
 import { type Instant, instant, parseInstant } from "../domain/time.ts";
 import { type Asking, inspect } from "./inspect.ts";
-import type { ControllerPorts, Outcome, RequestKey } from "./ports.ts";
+import type { ControllerPorts, Outcome, Placed, RequestKey } from "./ports.ts";
 
 /** What this process did and saw of one request; schedule.ts keeps it. Losing it costs a word, never safety. */
 export type Memory = {
@@ -20,9 +21,16 @@ export type Memory = {
   binding?: string | undefined;
   /** When access is to end by the last look; undefined: there is none. For what comes first, not for what is done. */
   endsAt?: Instant | undefined;
+  /** The grant that stands, by its record and its binding as they were last read: enough to end it in time. */
+  due?: Due | undefined;
+  /** What was asked to go, and was not looked for since. */
+  removed?: { readonly uid: string; readonly cause: Cause; readonly outcome: Outcome } | undefined;
 };
+/** A binding, and the expirationTime that its request has on record. */
+export type Due = { readonly at: Instant; readonly binding: Placed };
 type Ahead = { readonly scope: Asking["scope"]; readonly gates: Promise<Gates> };
 type World = { readonly request: ElevationRequest | undefined; readonly binding: RoleBinding | undefined };
+type Written = { readonly outcome: Outcome; readonly request?: ElevationRequest | undefined };
 type Write = Exclude<Step, { do: "inspect" | "wait" | "rest" }>;
 
 const passesMax = 20; // a life is 8; whoever needs more is fought over, and backs off
@@ -30,20 +38,26 @@ const passesMax = 20; // a life is 8; whoever needs more is fought over, and bac
 /**
  * Carries one request on until nothing is to be done, and says when to look again; undefined: never. The only place
  * where steps meet ports. When it throws, the caller tries again with backoff: each pass may be the first of a process.
+ * A swap that was won shows the record as it is, and needs no other look; after anything else request and binding are
+ * read live, above all between bind and activate.
  */
 export async function reconcile(ports: ControllerPorts, key: RequestKey, memory: Memory): Promise<Instant | undefined> {
   let ahead: Ahead | undefined;
+  let shown: World | undefined;
   for (let pass = 0; pass < passesMax; pass++) {
-    const world = await look(ports, key);
+    const world = shown ?? (await look(ports, key));
     memory.request = world.request?.metadata.resourceVersion;
     memory.binding = world.binding?.metadata.resourceVersion;
     memory.endsAt = endOfAccess(world.request, world.binding !== undefined);
+    memory.due = undefined;
+    heedRemoval(ports, key, world, memory);
     const seal = sealOf(ports, world.request);
     const seen = observe(ports, world, memory, seal !== "broken");
     let step = decide(seen, ports.clock());
     if (seal instanceof Error && !isEnding(step)) throw seal;
     let gates: Gates | undefined;
     if (step.do === "inspect") {
+      memory.due = dueOf(world.request, world.binding); // its record is in order, so what is bound is ours
       gates = await (ahead?.scope === step.scope
         ? ahead.gates
         : inspect(ports, world.request, asking(step.scope, world, memory)));
@@ -54,8 +68,11 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
     if (step.do === "inspect") continue; // not twice running, as the enumeration shows; passesMax would end it
     const written = carryOut(ports, world, step, memory);
     ahead = lookAhead(ports, world, step, { written, gates });
-    if ((await written) === "won") {
-      ports.recorder.tell({ about: key, step });
+    const { outcome, request } = await written;
+    shown = request && { request, binding: world.binding };
+    memory.request = request?.metadata.resourceVersion ?? memory.request;
+    if (outcome === "won") {
+      if (step.do !== "unbind") ports.recorder.tell({ about: key, step }); // that it is gone the next look tells
       if (step.do === "close") return undefined; // unbound before, and an ended record never changes
     } else ahead = undefined;
   }
@@ -71,7 +88,7 @@ function lookAhead(
   ports: ControllerPorts,
   { request }: World,
   step: Write,
-  { written, gates }: { readonly written: Promise<Outcome>; readonly gates: Gates | undefined },
+  { written, gates }: { readonly written: Promise<Written>; readonly gates: Gates | undefined },
 ): Ahead | undefined {
   if (step.do === "activate") return gates && { scope: "standing", gates: Promise.resolve(gates) };
   if (step.do !== "promise" && step.do !== "bind") return undefined;
@@ -87,6 +104,27 @@ const asking = (scope: "entry" | "standing", { request, binding }: World, memory
   rehearsed:
     scope === "entry" && binding === undefined && (request?.status?.grant === undefined || memory.bindFailed === true),
 });
+
+/**
+ * Asks the binding of a grant that is due to go, by what was read of it before, so that an expiry costs one call: an
+ * expirationTime is set once, and whoever could have changed it meanwhile only ends it sooner. That it is gone, or is
+ * not, the next pass finds by a live look, and closes the record. True when it was asked: once for each time it was read.
+ */
+export async function unbindDue(ports: ControllerPorts, memory: Memory): Promise<boolean> {
+  const { due } = memory;
+  if (due === undefined || ports.clock() < due.at) return false;
+  memory.due = undefined;
+  await remove(ports, due.binding, { reason: "Expired" }, memory);
+  return true;
+}
+
+/** Of a grant that its record lets stand until then, and no longer. Whatever else it says is for a pass to judge. */
+export function dueOf(request: ElevationRequest | undefined, binding: RoleBinding | undefined): Due | undefined {
+  const { phase, grant } = request?.status ?? {};
+  if (binding === undefined || (phase !== "Granting" && phase !== "Active")) return undefined;
+  const { namespace, name, uid } = binding.metadata;
+  return { at: parseInstant(grant?.expirationTime), binding: { metadata: { namespace, name, uid } } };
+}
 
 /** When access by this request is to end, as it is recorded: at once where nothing, or somebody, says otherwise. */
 export function endOfAccess(request: ElevationRequest | undefined, bound: boolean): Instant | undefined {
@@ -121,6 +159,26 @@ function sealOf(ports: ControllerPorts, request: ElevationRequest | undefined): 
   }
 }
 
+/** An answer to DELETE is no end, since RBAC honours a binding until it is gone: told and believed is what a look finds. */
+function heedRemoval(ports: ControllerPorts, about: RequestKey, { binding }: World, memory: Memory): void {
+  const { removed } = memory;
+  memory.removed = undefined;
+  if (removed === undefined) return;
+  if (binding?.metadata.uid === removed.uid) {
+    const { namespace, name } = binding.metadata;
+    throw new Error(`rolebinding ${namespace}/${name} is still there`);
+  }
+  memory.unbindFailed = false;
+  if (removed.outcome === "won") ports.recorder.tell({ about, step: { do: "unbind", cause: removed.cause } });
+}
+
+async function remove(ports: ControllerPorts, binding: Placed, cause: Cause, memory: Memory): Promise<Outcome> {
+  memory.unbindFailed = true; // until a look finds it gone
+  const outcome = await ports.bindings.remove(binding);
+  memory.removed = { uid: binding.metadata.uid, cause, outcome };
+  return outcome;
+}
+
 const isEnding = ({ do: step }: Step): boolean =>
   step === "unbind" || step === "tellStalled" || step === "close" || step === "rest";
 
@@ -147,28 +205,29 @@ async function carryOut(
   { request, binding }: World,
   step: Write,
   memory: Memory,
-): Promise<Outcome> {
+): Promise<Written> {
   switch (step.do) {
     case "bind": {
-      if (request === undefined) return "lost";
+      if (request === undefined) return lost;
       memory.bindFailed = true; // until it is known to have worked
       const outcome = await ports.bindings.create(bindingFor(request, step.terms.roleRef, step.expiration));
       memory.bindFailed = false;
-      return outcome;
+      return { outcome };
     }
     case "unbind": {
       memory.unboundFor = step.cause;
-      memory.unbindFailed = true; // until it is known to have worked
-      const outcome = binding === undefined ? "lost" : await ports.bindings.remove(binding);
-      memory.unbindFailed = false;
-      return outcome;
+      return binding === undefined ? lost : { outcome: await remove(ports, binding, step.cause, memory) };
     }
     case "offer":
     case "promise":
     case "activate":
     case "tellStalled":
-    case "close":
-      if (request === undefined) return "lost";
-      return ports.requests.swapStatus(request, statusAfter(step, request, ports.cluster, ports.clock()));
+    case "close": {
+      if (request === undefined) return lost;
+      const now = await ports.requests.swapStatus(request, statusAfter(step, request, ports.cluster, ports.clock()));
+      return now === undefined ? lost : { outcome: "won", request: now };
+    }
   }
 }
+
+const lost: Written = { outcome: "lost" };

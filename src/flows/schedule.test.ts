@@ -148,6 +148,73 @@ test("EX34: under load, an ending that comes due is written before the grants th
   expect(told.filter((line) => line.endsWith("activate"))).toHaveLength(40);
 });
 
+/** All that is asked of the API server about single objects, in its order. */
+function writing(calls: string[]) {
+  return (ports: ControllerPorts): ControllerPorts => ({
+    ...ports,
+    requests: {
+      ...ports.requests,
+      async get(namespace, name) {
+        calls.push(`get ${name}`);
+        return ports.requests.get(namespace, name);
+      },
+      async swapStatus(seen, patch) {
+        calls.push(`${patch.phase ?? "?"} ${seen.metadata.name}`);
+        return ports.requests.swapStatus(seen, patch);
+      },
+    },
+    bindings: {
+      ...ports.bindings,
+      async remove(binding) {
+        calls.push(`remove ${binding.metadata.name.split(":")[1] ?? "?"}`);
+        return ports.bindings.remove(binding);
+      },
+    },
+  });
+}
+
+test.each(["while it runs", "at its start"])(
+  "EX02, EX34: of many that end at one instant %s all are unbound before any is closed, and none is read first",
+  async (when) => {
+    const calls: string[] = [];
+    let timers: ReturnType<typeof play>["timers"] | undefined;
+    const played = play((ports) => {
+      const { bindings, ...others } = writing(calls)(ports);
+      const slow: typeof bindings.remove = async (binding) => {
+        const outcome = bindings.remove(binding);
+        await new Promise<void>((resolve) => timers?.after(10, resolve)); // so that all are due before one is answered
+        return outcome;
+      };
+      return { ...others, bindings: { ...bindings, remove: slow } };
+    });
+    const { replica, grant, phase } = played;
+    ({ timers } = played);
+    const first = replica();
+    await first.start();
+    const names = Array.from({ length: 40 }, (_, i) => `fix-${String(i)}`);
+    for (const name of names) await grant(name);
+    if (when === "at its start") await first.stop();
+    await timers.advance(15 * minute - 1);
+    calls.length = 0;
+    await timers.advance(1);
+    if (when === "at its start") void replica().start();
+    await timers.advance(1_000);
+    expect(calls.slice(0, 40).toSorted()).toEqual(names.map((name) => `remove ${name}`).toSorted());
+    for (const name of names) expect(await phase(name)).toBe("Expired");
+  },
+);
+
+test("a close of one's own is heard of, and nothing is asked for it", async () => {
+  const calls: string[] = [];
+  const { replica, grant, timers } = play(writing(calls));
+  await replica().start();
+  await grant("fix");
+  await timers.advance(15 * minute - 1);
+  calls.length = 0;
+  await timers.advance(minute);
+  expect(calls).toEqual(["remove fix", "get fix", "Expired fix"]);
+});
+
 test("EX06: a grant of 24h, and a clock that is 60 days on: no timer is beyond 2^31 ms, and none fires early", async () => {
   const longest = { ...policy.spec, duration: { default: "24h", max: "24h" } };
   const authentication = { ...longest.authentication, totp: { maxDuration: "24h" } };

@@ -1,9 +1,9 @@
 import { earlier, type Instant, later } from "../domain/time.ts";
 import { idOf, type Listed } from "./listed.ts";
 import { createLists } from "./lists.ts";
-import type { ControllerPorts, RequestKey, RequestWatch } from "./ports.ts";
+import type { ControllerPorts, Heard, RequestKey, RequestWatch } from "./ports.ts";
 import { type After, createQueue, type Rank } from "./queue.ts";
-import { type Memory, reconcile } from "./reconcile.ts";
+import { type Memory, reconcile, unbindDue } from "./reconcile.ts";
 import { createTurns } from "./turns.ts";
 
 // When is which request looked at: at a hint of the watch, at the instant that its last pass named, when a list of every
@@ -52,6 +52,7 @@ const grantBackoffMaxMs = 30_000;
 const endBackoffMaxMs = 3_000;
 const lateMs = 5_000;
 const staleMs = 60_000;
+const unheard: Heard = { resourceVersion: "unknown", left: false };
 
 export function createSchedule({ ports, watch, log, after, random }: Options): Schedule {
   const { clock } = ports;
@@ -72,8 +73,11 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
     return end !== undefined && later(end, byMs) <= clock();
   };
   /** An ending that failed goes on, but holds up nobody: grants wait for its first try alone. */
-  const rankOf = (entry: Entry): Rank =>
-    endOf(entry) === undefined ? "grant" : overdue(entry) && entry.failures === 0 ? "end" : "bound";
+  const rankOf = (entry: Entry): Rank => {
+    if (endOf(entry) === undefined) return "grant";
+    if (!overdue(entry) || entry.failures > 0) return "bound";
+    return entry.memory.removed === undefined ? "end" : "close";
+  };
 
   const askLists = createLists({ ports, log, after });
   const queue = createQueue({ run: async (id) => pass(id), after, atOnce: 24, grantsAtOnce: 8 });
@@ -87,11 +91,15 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
     entry.running = true;
     entry.hinted = undefined;
     try {
-      const again = await lookAt(ports, entry, log);
-      entry.failures = 0;
-      entry.listedEnd = undefined;
-      if (again !== undefined) arm(id, entry, again);
-      else if (!isNews(entry, entry.hinted)) entries.delete(id);
+      if (await unbindDue(ports, entry.memory)) {
+        enqueue(id, entry);
+      } else {
+        const again = await lookAt(ports, entry, log);
+        entry.failures = 0;
+        entry.listedEnd = undefined;
+        if (again !== undefined) arm(id, entry, again);
+        else if (!isNews(entry, entry.hinted)) entries.delete(id);
+      }
     } catch (error) {
       entry.failures++;
       log.warn({ err: error, ...nameOf(entry), failures: entry.failures }, "a pass failed and is tried again");
@@ -130,7 +138,8 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
     entries.set(id, entry);
     return entry;
   };
-  const onHint = (key: RequestKey, resourceVersion = "unknown"): void => {
+  const onHint = (key: RequestKey, { resourceVersion, left }: Heard = unheard): void => {
+    if (left && !entries.has(idOf(key))) return; // mostly what this process has just closed
     const entry = known(idOf(key), key);
     entry.what = key;
     if (entry.running) entry.hinted = resourceVersion;
@@ -153,6 +162,7 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
       const missed = entry.due !== undefined && entry.due <= clock(); // this process slept, or its clock leapt
       if (entry.running || entry.failures > 0 || (changed !== true && !missed)) continue;
       entry.listedEnd = found?.endsAt;
+      entry.memory.due = found?.due ?? entry.memory.due;
       enqueue(id, entry);
     }
     const both = bindings !== undefined && open !== undefined;
@@ -173,6 +183,14 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
           cancelTick = after(Math.min(endBackoffMaxMs, firstBackoffMs * 2 ** failures), resolve);
         });
       const overdueThen = [...entries].filter(([, entry]) => overdue(entry));
+      const allEnded = (): boolean => {
+        for (let [last] = overdueThen.slice(-1); last !== undefined; [last] = overdueThen.slice(-1)) {
+          const [id, entry] = last;
+          if (entries.get(id) === entry && overdue(entry)) return false;
+          overdueThen.pop();
+        }
+        return true;
+      };
       await queue.endings();
       if (state === "stopped") return;
       state = "granting";
@@ -181,7 +199,7 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
       await watch.start(onHint).catch((error: unknown) => {
         log.warn({ err: error }, "the watch failed: requests are found by the list alone");
       });
-      await passes.until(() => overdueThen.every(([id, entry]) => entries.get(id) !== entry || !overdue(entry)));
+      await passes.until(allEnded);
       ready = true;
     },
     async stop() {
@@ -207,9 +225,11 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
 
 async function lookAt(ports: ControllerPorts, { what, memory }: Entry, log: Log): Promise<Instant | undefined> {
   if (!("unaccounted" in what)) return reconcile(ports, what, memory);
-  const { namespace, name } = what.unaccounted.metadata;
-  if ((await ports.bindings.remove(what.unaccounted)) === "won")
-    log.info({ namespace, binding: name }, "a binding that no request accounts for is removed");
+  const { namespace, name, uid } = what.unaccounted.metadata;
+  const outcome = await ports.bindings.remove(what.unaccounted);
+  const left = await ports.bindings.get(namespace, name);
+  if (left?.metadata.uid === uid) throw new Error(`rolebinding ${namespace}/${name} is still there`);
+  if (outcome === "won") log.info({ namespace, binding: name }, "a binding that no request accounts for is removed");
   return undefined;
 }
 

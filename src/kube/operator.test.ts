@@ -3,7 +3,7 @@ import { get } from "node:http";
 import dotI from "@dot-i/k8s-operator";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { json, type ScriptedApi, scriptedApi } from "../../test/fakes/scripted-api.ts";
-import type { RequestKey } from "../flows/ports.ts";
+import type { Heard, RequestKey } from "../flows/ports.ts";
 import { connect, type KubeClient } from "./client.ts";
 import { createRequestWatch, ElevationOperator } from "./operator.ts";
 
@@ -88,6 +88,23 @@ test("it tells of open requests alone, resolves when the first were told, and re
         "status.phase!=Expired,status.phase!=Released,status.phase!=Revoked,status.phase!=Denied,status.phase!=TimedOut",
     },
   });
+});
+
+test("a hint says with which version it was heard, and whether the request left the open ones", async () => {
+  api.script = ({ query }, response) => {
+    if (query["watch"] === undefined) return json(response, { metadata: { resourceVersion: "1" }, items: [request] });
+    const left = { ...request, metadata: { ...request.metadata, resourceVersion: "2" } };
+    response.writeHead(200).write(`${JSON.stringify({ type: "DELETED", object: left })}\n`);
+  };
+  const watch = createRequestWatch(client);
+  const heard: (Heard | undefined)[] = [];
+  await watch.start((_key, one) => void heard.push(one));
+  await vi.waitFor(() => expect(heard).toHaveLength(2));
+  expect(heard).toEqual([
+    { resourceVersion: "1", left: false },
+    { resourceVersion: "2", left: true },
+  ]);
+  await watch.stop();
 });
 
 test("stop before start, and stop while it cannot list, do not hang", async () => {

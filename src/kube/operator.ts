@@ -1,7 +1,7 @@
 import dotI, { type OperatorLogger, type ResourceEvent, ResourceEventType } from "@dot-i/k8s-operator";
 import { CoreV1Api } from "@kubernetes/client-node";
 import { group, version } from "../api/v1alpha1/meta.ts";
-import type { RequestWatch } from "../flows/ports.ts";
+import type { Heard, RequestWatch } from "../flows/ports.ts";
 import type { KubeClient } from "./client.ts";
 import { openRequests } from "./open-requests.ts";
 import { type WatchEvent, type Watching, watch } from "./watch.ts";
@@ -41,10 +41,10 @@ export class ElevationOperator extends dotI.default {
   }
 
   protected override async init(): Promise<void> {
-    await this.watchResource(group, version, "elevationrequests", async ({ object }) => {
+    await this.watchResource(group, version, "elevationrequests", async ({ type, object }) => {
       const { namespace, name, uid, resourceVersion } = object.metadata ?? {};
       if (namespace !== undefined && name !== undefined && uid !== undefined)
-        this.#onHint({ namespace, name, uid }, resourceVersion);
+        this.#onHint({ namespace, name, uid }, heard(resourceVersion, type));
     });
   }
 
@@ -82,6 +82,9 @@ export class ElevationOperator extends dotI.default {
     throw notUsed();
   }
 }
+
+const heard = (resourceVersion: string | undefined, type: ResourceEventType): Heard | undefined =>
+  resourceVersion === undefined ? undefined : { resourceVersion, left: type === ResourceEventType.Deleted };
 
 const notUsed = (): Error => new Error("not used: ARCHITECTURE.md says what is used of @dot-i/k8s-operator");
 

@@ -6,7 +6,7 @@ import { readAll, readRequest } from "./kinds.ts";
 import { lines } from "./lines.ts";
 import { openRequests } from "./open-requests.ts";
 import { at, ours } from "./paths.ts";
-import { swap } from "./swap.ts";
+import { swapped } from "./swap.ts";
 
 export function createRequests(client: KubeClient): Requests {
   const read = readRequest(client.tell);
@@ -18,7 +18,7 @@ export function createRequests(client: KubeClient): Requests {
       readAll(read, (await client.list<ElevationRequest>(openRequests.collection, openRequests.query)).items),
     async swapStatus(seen, status) {
       const { namespace, name } = seen.metadata;
-      return swap(client, `${at(ours("elevationrequests", namespace), name)}/status`, seen, { status });
+      return read(await swapped(client, `${at(ours("elevationrequests", namespace), name)}/status`, seen, { status }));
     },
     async next(seen, forMs) {
       const { namespace, name, uid, resourceVersion } = seen.metadata;

@@ -104,7 +104,8 @@ export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: R
     next: async (seen, forMs) => requests.next(seen, forMs),
     async swapStatus(seen, patch) {
       if (seen.status?.endTime !== undefined) throw new Error("422: status of an ended request never changes");
-      return requests.swap(seen, merged(seen, { status: patch }));
+      const outcome = await requests.swap(seen, merged(seen, { status: patch }));
+      return outcome === "won" ? requests.get(seen.metadata.name) : undefined;
     },
   };
   const controller: ControllerPorts = {
@@ -118,8 +119,10 @@ export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: R
       create: async (binding) => bindings.create({ ...binding, metadata: { ...binding.metadata, ...born } }),
       rehearse: async () => undefined,
       async remove({ metadata }) {
-        if (world.bindingsHeld) throw new Error(`rolebinding ${metadata.name} is still there`);
-        return bindings.remove(metadata);
+        const found = await bindings.get(metadata.name);
+        if (!world.bindingsHeld || found?.metadata.uid !== metadata.uid) return bindings.remove(metadata);
+        bindings.put({ ...found, metadata: { ...found.metadata, deletionTimestamp: formatInstant(world.now) } });
+        return "won";
       },
     },
     facts: {

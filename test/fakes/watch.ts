@@ -1,5 +1,5 @@
 import type { ElevationRequest } from "../../src/api/v1alpha1/elevation-request.ts";
-import type { RequestKey, RequestWatch } from "../../src/flows/ports.ts";
+import type { Heard, RequestKey, RequestWatch } from "../../src/flows/ports.ts";
 
 type Store = {
   list(): Promise<readonly ElevationRequest[]>;
@@ -13,12 +13,14 @@ export function fakeWatch(requests: Store): RequestWatch & { frozen: boolean } {
   let off: (() => void) | undefined;
   const watch = {
     frozen: false,
-    async start(onHint: (key: RequestKey, resourceVersion?: string) => void) {
+    async start(onHint: (key: RequestKey, heard?: Heard) => void) {
       const tell = async (name: string): Promise<void> => {
         const found = await requests.get(name);
         const key = found === undefined ? known.get(name) : keyOf(found);
         if (key !== undefined) known.set(name, key);
-        if (key !== undefined && !watch.frozen) onHint(key, found?.metadata.resourceVersion);
+        const left = found?.status?.endTime !== undefined;
+        const heard = found && { resourceVersion: found.metadata.resourceVersion, left };
+        if (key !== undefined && !watch.frozen) onHint(key, heard);
       };
       off = requests.watch((name) => void tell(name));
       for (const request of await requests.list()) await tell(request.metadata.name);
