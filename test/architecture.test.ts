@@ -15,7 +15,10 @@ const rooms: { readonly [room: string]: Rule } = {
     rooms: ["api/v1alpha1", "domain", flowsPorts],
     packages: ["@kubernetes/client-node", "@dot-i/k8s-operator", "undici"],
   },
-  mfa: { rooms: ["api/v1alpha1", "domain", flowsPorts], packages: ["otplib", "@peculiar/x509", "reflect-metadata"] },
+  mfa: {
+    rooms: ["api/v1alpha1", "domain", flowsPorts],
+    packages: ["otplib", "@simplewebauthn/server", "@peculiar/x509", "reflect-metadata"],
+  },
   http: { rooms: ["api/v1alpha1", "domain", "flows"], packages: ["express", "helmet", "express-rate-limit"] },
   ops: { rooms: [flowsPorts], packages: ["pino"] },
   cli: {

@@ -82,3 +82,17 @@ const locked = (until: string): Denial => ({
   reason: "AuthenticatorLocked",
   message: `too many wrong codes: locked ${until}`,
 });
+
+/**
+ * A key that counts its uses counts on (WebAuthn Level 3, section 7.2 step 22): one that goes back tells of a copy; the
+ * same count is the same answer, twice. Zero and zero: it keeps no count.
+ */
+export function attemptKey(stored: number, shown: number): Denial | undefined {
+  if (shown > stored || (shown === 0 && stored === 0)) return undefined;
+  if (shown === stored) return { reason: "ProofAlreadyUsed", message: "this answer of the key was used already" };
+  return {
+    reason: "ProofRejected",
+    message:
+      "the key counts its uses, and this count is an old one: is there a copy of it? Ask an inviter to disable it",
+  };
+}

@@ -1,7 +1,8 @@
 import type { Authenticator } from "../api/v1alpha1/authenticator.ts";
 import type { ElevationPolicy, PolicyStatus } from "../api/v1alpha1/elevation-policy.ts";
-import type { ElevationRequest, Offer, Status } from "../api/v1alpha1/elevation-request.ts";
+import type { ElevationRequest, Offer, Status, Verification } from "../api/v1alpha1/elevation-request.ts";
 import type { RoleRef } from "../api/v1alpha1/meta.ts";
+import type { Assertion, CreationOptions, Registration, RequestOptions } from "../api/v1alpha1/webauthn.ts";
 import type { NewBinding, RoleBinding } from "../domain/binding.ts";
 import type { Digest } from "../domain/challenge.ts";
 import type { Step } from "../domain/grant.ts";
@@ -121,6 +122,40 @@ export type Totp = {
   enrollment(authenticator: Authenticator): { readonly secret: string; readonly uri: string };
 };
 
+export type Credential = NonNullable<NonNullable<Authenticator["status"]>["webauthn"]>;
+export type Evidence = NonNullable<Verification["webauthn"]>;
+
+/** mfa/webauthn.ts (WebAuthn Level 3, sections 7.1 and 7.2). What does not hold is ProofRejected; neither throws. */
+export type WebAuthn = {
+  /** A new key: its user verified, its algorithm one that we take. `challenge`: the hash of enrollmentPreimage. */
+  register(
+    expected: { readonly challenge: Uint8Array; readonly rpId: string; readonly origins: readonly string[] },
+    answer: Registration,
+  ): Promise<Credential | Denial>;
+  /** A key used: at the page and for the relying party that it was enrolled at. Whether its counter went on is not judged. */
+  assert(
+    expected: { readonly challenge: Uint8Array; readonly credential: Credential; readonly userId: string },
+    answer: Assertion,
+  ): Promise<{ readonly evidence: Evidence; readonly signCount: number } | Denial>;
+};
+
+/** mfa/webauthn-options.ts: what a browser is asked (sections 5.4 and 5.5). */
+export type WebAuthnOptions = {
+  /** The user handle of an authenticator's owner: opaque, base64url, another one for each authenticator. */
+  userIdOf(authenticator: Authenticator): string;
+  request(
+    about: { readonly challenge: Uint8Array; readonly rpId: string },
+    allowed: readonly Credential[],
+  ): RequestOptions;
+  creation(
+    about: { readonly challenge: Uint8Array; readonly rpId: string; readonly rpName: string },
+    owned: { readonly authenticator: Authenticator; readonly excluded: readonly Credential[] },
+  ): CreationOptions;
+};
+
+/** Where keys are enrolled and used. */
+export type RelyingParty = { readonly rpId: string; readonly origin: string };
+
 /** Fans out to Events and log, after a write that this replica won; never awaited, never throws. */
 export type Recorder = { tell(what: { readonly about: RequestKey; readonly step: Step }): void };
 
@@ -147,6 +182,11 @@ export type VerifierPorts = Common & {
   readonly sealer: Sealer;
   readonly secrets: Secrets;
   readonly totp: Totp;
+  readonly webauthn: WebAuthn & WebAuthnOptions;
+  /** Undefined: no page is set up, and keys are neither enrolled nor used. */
+  readonly relyingParty: RelyingParty | undefined;
+  /** For what it says of keys; live. */
+  readonly policy: Facts["policy"];
   readonly attempts: AttemptLog;
 };
 

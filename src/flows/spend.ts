@@ -1,9 +1,9 @@
 import type { Authenticator, TotpState } from "../api/v1alpha1/authenticator.ts";
 import { authenticatorName } from "../domain/authenticator-name.ts";
-import { authenticatorPreimage } from "../domain/challenge.ts";
 import { attemptTotp } from "../domain/proof.ts";
 import type { Denial } from "../domain/reasons.ts";
 import { formatInstant, type Instant } from "../domain/time.ts";
+import { isSealed } from "./is-sealed.ts";
 import type { Patch, VerifierPorts } from "./ports.ts";
 
 export type Spent = { readonly timeStep: number; readonly by: Authenticator["metadata"] };
@@ -37,21 +37,15 @@ export async function spendCode(ports: VerifierPorts, username: string, code: st
   }
 }
 
-/**
- * This user's TOTP authenticator, where it is Active by the verifier's own seal: whoever can write a status cannot make
- * an authenticator.
- */
+/** This user's TOTP authenticator, where it is in use. */
 export async function activeTotp(
-  { authenticators, sealer, cluster }: VerifierPorts,
+  ports: VerifierPorts,
   username: string,
 ): Promise<{ readonly authenticator: Authenticator; readonly state: TotpState } | undefined> {
-  const authenticator = await authenticators.get(authenticatorName(username, "totp"));
-  const { phase, keyID = "", seal = "", totp } = authenticator?.status ?? {};
-  if (authenticator === undefined || phase !== "Active" || totp === undefined) return undefined;
-  const { method, owner, disabled } = authenticator.spec;
-  if (method !== "TOTP" || owner.username !== username || disabled === true) return undefined;
-  if (!sealer.holds(keyID, seal, authenticatorPreimage(cluster.uid, keyID, authenticator))) return undefined;
-  return { authenticator, state: totp };
+  const authenticator = await ports.authenticators.get(authenticatorName(username, "totp"));
+  const state = authenticator?.status?.totp;
+  if (authenticator === undefined || state === undefined) return undefined;
+  return isSealed(ports, authenticator, username, "TOTP") ? { authenticator, state } : undefined;
 }
 
 /** A lock that is over has to be taken away: in a merge patch, what is left out stays. */

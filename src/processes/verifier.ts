@@ -2,17 +2,20 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { challenge } from "../flows/challenge.ts";
 import { enrollmentOptions, register } from "../flows/enroll.ts";
-import type { VerifierPorts } from "../flows/ports.ts";
+import type { RelyingParty, VerifierPorts } from "../flows/ports.ts";
 import { prove } from "../flows/prove.ts";
 import { usualLimits } from "../http/limits.ts";
 import { createEndpoint, type Endpoint } from "../http/server.ts";
 import { isOutage } from "../kube/api-error.ts";
 import { createAuthenticators } from "../kube/authenticators.ts";
 import { connect, type KubeClient } from "../kube/client.ts";
+import { createFacts } from "../kube/facts.ts";
 import { createRequests } from "../kube/requests.ts";
 import { secrets, sha256 } from "../mfa/digest.ts";
 import { sealer } from "../mfa/seals.ts";
 import { totp } from "../mfa/totp.ts";
+import { webauthn } from "../mfa/webauthn.ts";
+import { webauthnOptions } from "../mfa/webauthn-options.ts";
 import { serveHealth } from "../ops/health.ts";
 import type { Log } from "../ops/log.ts";
 import type { Settings } from "../settings.ts";
@@ -38,7 +41,7 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
     const read = materialReader(client, settings);
     let material = await firstMaterial(read, missing, { log, signal });
     if (material === undefined) return;
-    let ports = portsOf(client, material, log);
+    let ports = portsOf(client, settings, material, log);
     endpoint = endpointOf(() => ports, material, log);
     const port = await endpoint.listen(settings.endpointPort, settings.bindAddress);
     missing.endpoint = undefined;
@@ -47,7 +50,7 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
       const seen = await readAgain(read, log);
       if (seen === undefined || isSame(seen, material)) continue;
       material = seen;
-      ports = portsOf(client, material, log);
+      ports = portsOf(client, settings, material, log);
       endpoint.useCertificate(material.tls);
       log.info({ keyID: ports.sealer.newestKeyID }, "keys or certificate were changed, and are used as they are now");
     }
@@ -94,18 +97,25 @@ async function passed(ms: number, signal: AbortSignal): Promise<boolean> {
   return !signal.aborted;
 }
 
-function portsOf(client: KubeClient, { keys, cluster }: Material, log: Log): VerifierPorts {
+function portsOf(client: KubeClient, settings: Settings, { keys, cluster }: Material, log: Log): VerifierPorts {
   return {
     requests: createRequests(client),
     authenticators: createAuthenticators(client),
     sealer: sealer(keys.sealKeys),
     totp: totp({ seedKeys: keys.seedKeys, issuer: cluster.name }),
+    webauthn: { ...webauthn, ...webauthnOptions },
+    relyingParty: relyingPartyOf(settings),
+    policy: createFacts(client).policy,
     secrets,
     digest: sha256,
     cluster,
     clock: () => client.now(),
     attempts: { tell: (attempt) => log.info(attempt, "attempt") },
   };
+}
+
+function relyingPartyOf({ pageUrl, rpId }: Settings): RelyingParty | undefined {
+  return pageUrl === "" ? undefined : { rpId, origin: new URL(pageUrl).origin };
 }
 
 function endpointOf(ports: () => VerifierPorts, { tls }: Material, log: Log): Endpoint {

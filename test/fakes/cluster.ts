@@ -7,6 +7,8 @@ import type { RoleBinding } from "../../src/domain/binding.ts";
 import { authenticatorPreimage, sealPreimage } from "../../src/domain/challenge.ts";
 import { formatInstant, type Instant } from "../../src/domain/time.ts";
 import type { ControllerPorts, Outcome, Recorder, VerifierPorts } from "../../src/flows/ports.ts";
+import { webauthn } from "../../src/mfa/webauthn.ts";
+import { webauthnOptions } from "../../src/mfa/webauthn-options.ts";
 import { totpOfAlice } from "./objects.ts";
 
 /** The API server's promises, for one kind: a version a write, a swap that holds only for the version seen. */
@@ -151,6 +153,9 @@ export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: R
       matches: (_authenticator, code, now) => [stepAt(now), stepAt(now) - 1].find((step) => codeAt(step) === code),
       enrollment: ({ metadata }) => ({ secret: metadata.uid, uri: `otpauth://totp/${metadata.name}` }),
     },
+    webauthn: { ...webauthn, ...webauthnOptions },
+    relyingParty: { rpId: "elevate.example.com", origin: "https://elevate.example.com" },
+    policy: controller.facts.policy,
     attempts: { tell: () => undefined },
     cluster,
     digest: sha256,

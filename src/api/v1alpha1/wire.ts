@@ -2,6 +2,7 @@ import { z } from "zod";
 import { elevationRequest } from "./elevation-request.ts";
 import { type Immutable, method, writtenTime } from "./meta.ts";
 import type { EndpointReason, Reason } from "./reasons.ts";
+import { assertion, creationOptions, registration, requestOptions } from "./webauthn.ts";
 
 // What goes over HTTP between plugin and verifier. Bodies are strict: what the verifier does not know it refuses. Answers
 // are read leniently, so that a newer verifier may say more.
@@ -11,17 +12,35 @@ const codeVerifier = z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/);
 /** A string, for its zeros. */
 const totp = z.strictObject({ code: z.string().regex(/^[0-9]{6}$/) });
 
+function isOne({ totp, webauthn }: { readonly totp?: unknown; readonly webauthn?: unknown }): boolean {
+  return (totp === undefined) !== (webauthn === undefined);
+}
+
 /** POST .../challenge, of a request or an authenticator. */
 export const challengeBody = z.strictObject({ codeVerifier });
 /** POST .../verify, of a request. */
 export const verifyBody = z.strictObject({ codeVerifier, totp });
-/** POST .../register, of an authenticator; the codeVerifier of an invited one is its ticket. */
-export const registerBody = z.strictObject({ codeVerifier, totp });
+/**
+ * POST .../register, of an authenticator: what makes it Active; the codeVerifier of an invited one is its ticket.
+ * `existing`: the proof by another one of its owner's, which confirms one that nobody invited.
+ */
+export const registerBody = z
+  .strictObject({
+    codeVerifier,
+    totp: totp.optional(),
+    webauthn: registration.optional(),
+    existing: z.strictObject({ totp: totp.optional(), webauthn: assertion.optional() }).refine(isOne).optional(),
+  })
+  .refine(isOne);
 
 const { status } = elevationRequest.shape;
 const { offer, phase } = status.unwrap().shape;
 /** `methods`: those of the offer that the requester has an Active authenticator for. */
-export const challengeAnswer = z.object({ offer: offer.unwrap(), methods: z.array(method) });
+export const challengeAnswer = z.object({
+  offer: offer.unwrap(),
+  methods: z.array(method),
+  webauthn: requestOptions.optional(),
+});
 export const verifyAnswer = z.object({
   method,
   verificationTime: writtenTime,
@@ -30,8 +49,12 @@ export const verifyAnswer = z.object({
   expirationTime: writtenTime.optional(),
   bindingName: z.string().optional(),
 });
-/** The seed, base32, and the same as an otpauth URI: for the holder of the ticket, until Active. */
-export const enrollmentAnswer = z.object({ totp: z.object({ secret: z.string(), uri: z.string() }) });
+/** Of TOTP the seed, base32, and the same as an otpauth URI; of WebAuthn, and to be confirmed, what a browser is asked. */
+export const enrollmentAnswer = z.object({
+  totp: z.object({ secret: z.string(), uri: z.string() }).optional(),
+  webauthn: creationOptions.optional(),
+  existing: requestOptions.optional(),
+});
 export const registerAnswer = z.object({ name: z.string(), method });
 
 /** metav1.Status, as for every error. 405 carries no reason: its word is ours, for 403. */

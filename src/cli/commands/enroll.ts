@@ -26,7 +26,7 @@ export async function enrollTotp(world: World, { ticketStdin }: EnrollOptions): 
 
   const answer = await patiently(world, endpoint, authenticatorPath(name, "challenge"), { codeVerifier: ticket });
   if (!answer.ok) throw refused(scene, answer.status);
-  const { totp } = read(endpoint, enrollmentAnswer.safeParse(answer.body));
+  const { totp } = read(endpoint, enrollmentAnswer.required({ totp: true }).safeParse(answer.body));
   talk.say(`Setting up TOTP for ${scene.me.username} on ${scene.clusterName}.`);
   talk.say("Scan this with an authenticator app on your phone:");
   talk.say(await qrCode(totp.uri, talk.coloured));

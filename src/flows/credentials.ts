@@ -1,0 +1,72 @@
+import type { Authenticator } from "../api/v1alpha1/authenticator.ts";
+import type { Assertion, RequestOptions } from "../api/v1alpha1/webauthn.ts";
+import { authenticatorName } from "../domain/authenticator-name.ts";
+import { attemptKey } from "../domain/proof.ts";
+import type { Denial } from "../domain/reasons.ts";
+import { formatInstant } from "../domain/time.ts";
+import { isSealed } from "./is-sealed.ts";
+import type { Credential, Evidence, VerifierPorts } from "./ports.ts";
+
+// Keys (WebAuthn) of one user: which there are, what a browser is asked, and one answer taken.
+
+export type Key = { readonly authenticator: Authenticator; readonly credential: Credential };
+export type UsedKey = { readonly evidence: Evidence; readonly by: Authenticator["metadata"] };
+
+const slots = ["key-1", "key-2", "key-3", "key-4", "key-5", "key-6", "key-7", "key-8", "key-9"] as const;
+
+/** This user's keys that are in use: Active by the verifier's own seal, not disabled. */
+export async function activeKeys(ports: VerifierPorts, username: string): Promise<readonly Key[]> {
+  const found = await Promise.all(
+    slots.map(async (slot) => ports.authenticators.get(authenticatorName(username, slot))),
+  );
+  return found.flatMap((authenticator) => {
+    const credential = authenticator?.status?.webauthn;
+    if (authenticator === undefined || credential === undefined) return [];
+    return isSealed(ports, authenticator, username, "WebAuthn") ? [{ authenticator, credential }] : [];
+  });
+}
+
+/** What a browser is asked; undefined: no page is set up, or none of these keys is of its relying party. */
+export function requestOptions(
+  { relyingParty, webauthn }: VerifierPorts,
+  keys: readonly Key[],
+  challenge: Uint8Array,
+): RequestOptions | undefined {
+  const usable = keys.map(({ credential }) => credential).filter(({ rpId }) => rpId === relyingParty?.rpId);
+  if (relyingParty === undefined || usable.length === 0) return undefined;
+  return webauthn.request({ challenge, rpId: relyingParty.rpId }, usable);
+}
+
+/**
+ * Takes one answer of one of this user's keys to this challenge. Its counter is swapped in before anybody is told, so a
+ * copy of the key is seen, and one answer that comes twice counts once. `refuses`: what the policy has against a key.
+ */
+export async function useKey(
+  ports: VerifierPorts,
+  username: string,
+  challenge: Uint8Array,
+  answer: Assertion,
+  refuses: (credential: Credential) => Denial | undefined = () => undefined,
+): Promise<UsedKey | Denial> {
+  for (;;) {
+    const keys = await activeKeys(ports, username);
+    const key = keys.find(({ credential }) => credential.credentialId === answer.id);
+    if (key === undefined) return noneOf(keys);
+    const { authenticator, credential } = key;
+    const refused = refuses(credential);
+    if (refused !== undefined) return refused;
+    const userId = ports.webauthn.userIdOf(authenticator);
+    const shown = await ports.webauthn.assert({ challenge, credential, userId }, answer);
+    if ("reason" in shown) return shown;
+    const denial = attemptKey(credential.signCount ?? 0, shown.signCount);
+    if (denial !== undefined) return denial;
+    const patch = { webauthn: { signCount: shown.signCount }, lastUsedTime: formatInstant(ports.clock()) };
+    if ((await ports.authenticators.swapStatus(authenticator, patch)) === "lost") continue;
+    return { evidence: shown.evidence, by: authenticator.metadata };
+  }
+}
+
+const noneOf = (keys: readonly Key[]): Denial =>
+  keys.length === 0
+    ? { reason: "AuthenticatorUnknown", message: "you have no active key: kubectl elevate enroll webauthn" }
+    : { reason: "ProofRejected", message: "this key is none of yours" };
