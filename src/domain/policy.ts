@@ -94,3 +94,15 @@ const shut = (reason: Reason, message: string): Gates => ({ open: false, denial:
 /** The one that proved, by UID: not another that took its name. */
 const stillHeld = (found: Authenticator | undefined, uid: string): boolean =>
   found?.metadata.uid === uid && found.status?.phase === "Active" && found.spec.disabled !== true;
+
+type Model = { readonly aaguid?: string | undefined; readonly backupEligible?: boolean | undefined };
+
+/** What the policy has against a key of this model. Without attestation a model is what the key says of itself. */
+export function refusesKey({ metadata, spec }: ElevationPolicy, { aaguid, backupEligible }: Model): Denial | undefined {
+  const { allowSynced = true, aaguids = [] } = spec.authentication.webauthn ?? {};
+  if (!allowSynced && backupEligible === true)
+    return { reason: "MethodNotAllowed", message: `${metadata.name} takes no passkey that is copied between devices` };
+  if (aaguids.length > 0 && !aaguids.includes(aaguid ?? ""))
+    return { reason: "MethodNotAllowed", message: `${metadata.name} does not take this model of key` };
+  return undefined;
+}

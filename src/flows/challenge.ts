@@ -1,9 +1,13 @@
-import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
+import type { ElevationRequest, Offer } from "../api/v1alpha1/elevation-request.ts";
 import type { Method } from "../api/v1alpha1/meta.ts";
+import type { RequestOptions } from "../api/v1alpha1/webauthn.ts";
 import type { ChallengeAnswer, ChallengeBody } from "../api/v1alpha1/wire.ts";
+import { challengePreimage } from "../domain/challenge.ts";
+import { refusesKey } from "../domain/policy.ts";
 import { awaited } from "../domain/proof.ts";
 import type { Denial } from "../domain/reasons.ts";
 import { awaitRequest } from "./await-request.ts";
+import { activeKeys, requestOptions } from "./credentials.ts";
 import type { RequestKey, VerifierPorts } from "./ports.ts";
 import { activeTotp } from "./spend.ts";
 
@@ -25,10 +29,25 @@ export async function challenge(
   if (judged === undefined) return deleted;
   const offer = awaited(judged, ports.clock());
   if ("reason" in offer) return offer;
+  const webauthn = await keysAsked(ports, judged, offer);
   const methods: Method[] = [];
-  for (const { method } of offer.methods)
-    if (await isEnrolled(ports, judged.spec.requester.username, method)) methods.push(method);
-  return { offer, methods };
+  for (const { method } of offer.methods) {
+    const provable = method === "TOTP" ? await activeTotp(ports, judged.spec.requester.username) : webauthn;
+    if (provable !== undefined) methods.push(method);
+  }
+  return { offer, methods, ...(webauthn && { webauthn }) };
+}
+
+/** What a browser is asked for this request, by those keys that the policy takes; undefined: by none. */
+async function keysAsked(
+  ports: VerifierPorts,
+  { metadata, spec }: ElevationRequest,
+  offer: Offer,
+): Promise<RequestOptions | undefined> {
+  if (!offer.methods.some(({ method }) => method === "WebAuthn")) return undefined;
+  const [policy, keys] = await Promise.all([ports.policy(spec.policyName), activeKeys(ports, spec.requester.username)]);
+  const taken = keys.filter(({ credential }) => policy !== undefined && refusesKey(policy, credential) === undefined);
+  return requestOptions(ports, taken, ports.digest(challengePreimage({ metadata, spec }, offer)));
 }
 
 /** The request that this codeVerifier opens. Wrong verifier, unclaimed request, none at all: one answer. */
@@ -45,13 +64,3 @@ export async function openRequest(
 }
 
 export const deleted: Denial = { reason: "RequestEnded", message: "the request was deleted: ask again" };
-
-/** Nothing enrolls WebAuthn, so nobody has it. */
-async function isEnrolled(ports: VerifierPorts, username: string, method: Method): Promise<boolean> {
-  switch (method) {
-    case "TOTP":
-      return (await activeTotp(ports, username)) !== undefined;
-    case "WebAuthn":
-      return false;
-  }
-}

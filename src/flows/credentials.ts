@@ -10,7 +10,7 @@ import type { Credential, Evidence, VerifierPorts } from "./ports.ts";
 // Keys (WebAuthn) of one user: which there are, what a browser is asked, and one answer taken.
 
 export type Key = { readonly authenticator: Authenticator; readonly credential: Credential };
-export type UsedKey = { readonly evidence: Evidence; readonly by: Authenticator["metadata"] };
+export type UsedKey = { readonly webauthn: Evidence; readonly by: Authenticator["metadata"] };
 
 const slots = ["key-1", "key-2", "key-3", "key-4", "key-5", "key-6", "key-7", "key-8", "key-9"] as const;
 
@@ -62,7 +62,7 @@ export async function useKey(
     if (denial !== undefined) return denial;
     const patch = { webauthn: { signCount: shown.signCount }, lastUsedTime: formatInstant(ports.clock()) };
     if ((await ports.authenticators.swapStatus(authenticator, patch)) === "lost") continue;
-    return { evidence: shown.evidence, by: authenticator.metadata };
+    return { webauthn: shown.evidence, by: authenticator.metadata };
   }
 }
 

@@ -1,10 +1,15 @@
-import type { ElevationRequest, Verification } from "../api/v1alpha1/elevation-request.ts";
+import type { ElevationRequest, Offer, Verification } from "../api/v1alpha1/elevation-request.ts";
+import type { Method } from "../api/v1alpha1/meta.ts";
+import type { Assertion } from "../api/v1alpha1/webauthn.ts";
 import type { VerifyAnswer, VerifyBody } from "../api/v1alpha1/wire.ts";
-import { sealPreimage } from "../domain/challenge.ts";
+import { challengePreimage, sealPreimage } from "../domain/challenge.ts";
+import { refusesKey } from "../domain/policy.ts";
 import { provable } from "../domain/proof.ts";
+import type { Denial } from "../domain/reasons.ts";
 import { formatInstant } from "../domain/time.ts";
 import { awaitRequest } from "./await-request.ts";
 import { deleted, openRequest, type RequestName } from "./challenge.ts";
+import { type UsedKey, useKey } from "./credentials.ts";
 import type { VerifierPorts } from "./ports.ts";
 import { type Refusal, type Spent, spendCode } from "./spend.ts";
 
@@ -13,9 +18,9 @@ type Proven = { readonly request: ElevationRequest; readonly verification: Verif
 const landingMs = 2_000; // between the two writes of a proof at another replica; each takes some milliseconds
 
 /**
- * POST .../verify with a code: spends the code, then writes the sealed verification, then waits, at most `waitMs`, for
- * what the controller makes of it. A crash between the two writes costs the requester a code, never grants without one.
- * Whoever asks again with the right verifier is told the same, and no code is looked at.
+ * POST .../verify with a code or a key's answer: uses it up, then writes the sealed verification, then waits, at most `waitMs`, for
+ * what the controller makes of it. A crash between the two writes costs the requester a proof, never grants without one.
+ * Whoever asks again with the right verifier is told the same, and no proof is looked at.
  */
 export async function prove(
   ports: VerifierPorts,
@@ -34,15 +39,18 @@ export async function prove(
 async function proveOnce(
   ports: VerifierPorts,
   name: RequestName,
-  { codeVerifier, totp: { code } }: VerifyBody,
+  { codeVerifier, totp, webauthn }: VerifyBody,
 ): Promise<Proven | Refusal> {
   const request = await openRequest(ports, name, codeVerifier);
   if ("reason" in request) return request;
   const already = provenOf(request);
   if (already !== undefined) return already;
-  const offer = provable(request, "TOTP", ports.clock());
+  const offer = provable(request, webauthn === undefined ? "TOTP" : "WebAuthn", ports.clock());
   if ("reason" in offer) return offer;
-  const spent = await spendCode(ports, request.spec.requester.username, code);
+  const spent =
+    webauthn === undefined
+      ? await spendCode(ports, request.spec.requester.username, totp?.code ?? "")
+      : await useKeyFor(ports, request, offer, webauthn);
   if (!("reason" in spent)) return record(ports, request, spent);
   if (spent.reason !== "ProofAlreadyUsed") return spent;
   // perhaps for this very request, posted twice: then its verification is about to land
@@ -50,21 +58,40 @@ async function proveOnce(
   return (seen && provenOf(seen)) ?? spent;
 }
 
-/** The code is spent, so whatever else changes the request meanwhile must not cost its owner the proof. */
-async function record(ports: VerifierPorts, request: ElevationRequest, spent: Spent): Promise<Proven | Refusal> {
+/** An assertion is good for this request alone: its challenge is computed anew from what the object says. */
+async function useKeyFor(
+  ports: VerifierPorts,
+  request: ElevationRequest,
+  offer: Offer,
+  answer: Assertion,
+): Promise<UsedKey | Denial> {
+  const { policyName, requester } = request.spec;
+  const policy = await ports.policy(policyName);
+  if (policy === undefined) return { reason: "PolicyNotFound", message: `policy ${policyName} is gone: ask again` };
+  const challenge = ports.digest(challengePreimage(request, offer));
+  return useKey(ports, requester.username, challenge, answer, (credential) => refusesKey(policy, credential));
+}
+
+/** The proof is used up, so whatever else changes the request meanwhile must not cost its owner the proof. */
+async function record(
+  ports: VerifierPorts,
+  request: ElevationRequest,
+  { by, ...evidence }: Spent | UsedKey,
+): Promise<Proven | Refusal> {
+  const method: Method = "webauthn" in evidence ? "WebAuthn" : "TOTP";
   const { namespace, name, uid } = request.metadata;
   for (let seen: ElevationRequest | undefined = request; ; seen = await ports.requests.get(namespace, name)) {
     if (seen?.metadata.uid !== uid) return deleted;
     const already = provenOf(seen);
     if (already !== undefined) return already;
     const now = ports.clock();
-    const offer = provable(seen, "TOTP", now);
+    const offer = provable(seen, method, now);
     if ("reason" in offer) return offer;
     const unsealed = {
-      method: "TOTP" as const,
-      timeStep: spent.timeStep,
-      authenticator: spent.by.name,
-      authenticatorUID: spent.by.uid,
+      method,
+      ...evidence,
+      authenticator: by.name,
+      authenticatorUID: by.uid,
       verificationTime: formatInstant(now),
       keyID: ports.sealer.newestKeyID,
     };

@@ -10,6 +10,7 @@ import { isOutage } from "../kube/api-error.ts";
 import { createAuthenticators } from "../kube/authenticators.ts";
 import { connect, type KubeClient } from "../kube/client.ts";
 import { createFacts } from "../kube/facts.ts";
+import { type Hearing, hearRequests } from "../kube/hearing.ts";
 import { createRequests } from "../kube/requests.ts";
 import { secrets, sha256 } from "../mfa/digest.ts";
 import { sealer } from "../mfa/seals.ts";
@@ -22,6 +23,7 @@ import type { Settings } from "../settings.ts";
 import { isSame, type Material, materialReader } from "./keyring.ts";
 
 type Context = { readonly log: Log; readonly signal: AbortSignal };
+type Cluster = { readonly client: KubeClient; readonly hearing: Hearing };
 type Missing = { keys?: string | undefined; endpoint?: string | undefined };
 
 const lookAgainMs = 5_000;
@@ -36,12 +38,13 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
   const missing: Missing = { keys: "not read yet", endpoint: "not listening yet" };
   const checks = { keys: () => missing.keys, endpoint: () => missing.endpoint };
   const health = await serveHealth({ port: settings.healthPort, address: settings.bindAddress, checks });
+  const hearing = hearRequests(client);
   let endpoint: Endpoint | undefined;
   try {
     const read = materialReader(client, settings);
     let material = await firstMaterial(read, missing, { log, signal });
     if (material === undefined) return;
-    let ports = portsOf(client, settings, material, log);
+    let ports = portsOf({ client, hearing }, settings, material, log);
     endpoint = endpointOf(() => ports, material, log);
     const port = await endpoint.listen(settings.endpointPort, settings.bindAddress);
     missing.endpoint = undefined;
@@ -50,13 +53,14 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
       const seen = await readAgain(read, log);
       if (seen === undefined || isSame(seen, material)) continue;
       material = seen;
-      ports = portsOf(client, settings, material, log);
+      ports = portsOf({ client, hearing }, settings, material, log);
       endpoint.useCertificate(material.tls);
       log.info({ keyID: ports.sealer.newestKeyID }, "keys or certificate were changed, and are used as they are now");
     }
   } finally {
     missing.endpoint = "stopping";
     await endpoint?.close(graceMs);
+    await hearing.stop();
     await health.close();
     await client.close();
   }
@@ -97,15 +101,21 @@ async function passed(ms: number, signal: AbortSignal): Promise<boolean> {
   return !signal.aborted;
 }
 
-function portsOf(client: KubeClient, settings: Settings, { keys, cluster }: Material, log: Log): VerifierPorts {
+function portsOf(
+  { client, hearing }: Cluster,
+  settings: Settings,
+  { keys, cluster }: Material,
+  log: Log,
+): VerifierPorts {
+  const facts = createFacts(client);
   return {
-    requests: createRequests(client),
+    requests: createRequests(client, hearing),
     authenticators: createAuthenticators(client),
     sealer: sealer(keys.sealKeys),
     totp: totp({ seedKeys: keys.seedKeys, issuer: cluster.name }),
     webauthn: { ...webauthn, ...webauthnOptions },
     relyingParty: relyingPartyOf(settings),
-    policy: createFacts(client).policy,
+    policy: async (name) => facts.policy(name),
     secrets,
     digest: sha256,
     cluster,

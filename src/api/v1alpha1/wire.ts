@@ -19,7 +19,9 @@ function isOne({ totp, webauthn }: { readonly totp?: unknown; readonly webauthn?
 /** POST .../challenge, of a request or an authenticator. */
 export const challengeBody = z.strictObject({ codeVerifier });
 /** POST .../verify, of a request. */
-export const verifyBody = z.strictObject({ codeVerifier, totp });
+export const verifyBody = z
+  .strictObject({ codeVerifier, totp: totp.optional(), webauthn: assertion.optional() })
+  .refine(isOne);
 /**
  * POST .../register, of an authenticator: what makes it Active; the codeVerifier of an invited one is its ticket.
  * `existing`: the proof by another one of its owner's, which confirms one that nobody invited.
@@ -35,7 +37,7 @@ export const registerBody = z
 
 const { status } = elevationRequest.shape;
 const { offer, phase } = status.unwrap().shape;
-/** `methods`: those of the offer that the requester has an Active authenticator for. */
+/** `methods`: those of the offer that the requester can prove by now; with WebAuthn, what a browser is asked. */
 export const challengeAnswer = z.object({
   offer: offer.unwrap(),
   methods: z.array(method),
