@@ -3,10 +3,12 @@ import type { Denial } from "../domain/reasons.ts";
 import type { Bindings, SweptBindings } from "../flows/ports.ts";
 import { ApiError, isConflict } from "./api-error.ts";
 import type { KubeClient } from "./client.ts";
+import { createInsisting } from "./insisting.ts";
 import { at, rbac } from "./paths.ts";
 import { removal } from "./removal.ts";
 
 export function createBindings(client: KubeClient): Bindings {
+  const remove = createInsisting(client);
   return {
     get: async (namespace, name) => client.get(rbac("rolebindings", namespace), name),
     async listManaged() {
@@ -32,8 +34,7 @@ export function createBindings(client: KubeClient): Bindings {
         throw error;
       }
     },
-    remove: async ({ metadata: { namespace, name, uid } }) =>
-      removal(client, at(rbac("rolebindings", namespace), name), { uid }),
+    remove: async ({ metadata: { namespace, name, uid } }) => remove(at(rbac("rolebindings", namespace), name), uid),
   };
 }
 

@@ -27,7 +27,7 @@ export type KubeClient = {
   /** JSON merge patch. */
   patch<T>(path: string, body: object): Promise<T>;
   /** DELETE. Options go into the body: where there is one the API server ignores the query. */
-  remove(path: string, options: object): Promise<void>;
+  remove(path: string, options: object, timeoutMs?: number): Promise<void>;
   /** A watch: its bytes, until the API server ends it or `signal` does. It has no time limit of its own. */
   stream(collection: string, query: Query, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** The API server's clock by its last answers; undefined before the first. */
@@ -65,8 +65,9 @@ export function connect(options: ConnectOptions = {}): KubeClient {
 
   const perform = async (call: Call): Promise<unknown> => {
     const cut = new AbortController();
-    const tooLate = (): void => cut.abort(new Error(`nothing within ${String(requestTimeoutMs)} ms`));
-    const timer = setTimeout(tooLate, requestTimeoutMs);
+    const timeoutMs = call.timeoutMs ?? requestTimeoutMs;
+    const tooLate = (): void => cut.abort(new Error(`nothing within ${String(timeoutMs)} ms`));
+    const timer = setTimeout(tooLate, timeoutMs);
     const givenUp = (): void => cut.abort(call.signal?.reason);
     call.signal?.addEventListener("abort", givenUp);
     if (call.signal?.aborted === true) givenUp();
@@ -141,6 +142,8 @@ type Call = {
   readonly query?: Query | undefined;
   readonly body?: object;
   readonly repeatable?: true | undefined;
+  /** Instead of the client's own. */
+  readonly timeoutMs?: number | undefined;
   /** Gives up before the time limit does. */
   readonly signal?: AbortSignal | undefined;
 };
@@ -190,8 +193,9 @@ function verbs(
     pages,
     create: async (path, body, { query, repeatable } = {}) => typed({ method: "POST", path, body, query, repeatable }),
     patch: async (path, body) => typed({ method: "PATCH", path, body }),
-    remove: async (path, options) => {
-      await perform({ method: "DELETE", path, body: { kind: "DeleteOptions", apiVersion: "v1", ...options } });
+    remove: async (path, options, timeoutMs) => {
+      const body = { kind: "DeleteOptions", apiVersion: "v1", ...options };
+      await perform({ method: "DELETE", path, body, timeoutMs });
     },
   };
 }

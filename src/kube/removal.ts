@@ -5,9 +5,14 @@ import type { KubeClient } from "./client.ts";
 type Preconditions = { readonly uid: string; readonly resourceVersion?: string };
 
 /** DELETE in Background of the very object that was seen; that somebody was quicker, or changed it, is no error. */
-export async function removal(client: KubeClient, path: string, preconditions: Preconditions): Promise<Outcome> {
+export async function removal(
+  client: KubeClient,
+  path: string,
+  preconditions: Preconditions,
+  timeoutMs?: number,
+): Promise<Outcome> {
   try {
-    await client.remove(path, { preconditions, propagationPolicy: "Background" });
+    await client.remove(path, { preconditions, propagationPolicy: "Background" }, timeoutMs);
     return "won";
   } catch (error) {
     if (isConflict(error) || isNotFound(error)) return "lost";
