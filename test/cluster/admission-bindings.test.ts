@@ -29,11 +29,14 @@ const metadataOf = (binding: object): object => z.object({ metadata: z.looseObje
 const isGone = async (where: string): Promise<boolean> => (await installed.call("admin", "GET", where)).code === 404;
 const mayGetPods = async (user: string): Promise<boolean> =>
   (await installed.plane.run(user, ["auth", "can-i", "get", "pods", "-n", "shop"], { check: false })).code === 0;
+const collector = "system:serviceaccount:kube-system:generic-garbage-collector";
+const clusterBindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 const bob = { apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "bob" };
 
 beforeAll(async () => {
   installed = await installedPlane([{ name: "nora", groups: [] }]);
   request = await live(installed, "b1", "Granting");
+  await installed.plane.accountKubeconfig("generic-garbage-collector", "kube-system");
   const { run } = installed.plane;
   await run("admin", ["create", "rolebinding", "nora", "-n", "shop", "--clusterrole=admin", "--user=nora"]);
   await eventually(
@@ -45,24 +48,40 @@ beforeAll(async () => {
 });
 afterAll(() => installed[Symbol.asyncDispose]());
 
-test("what looks like ours is created by the controller alone", async () => {
+test("TA03: what looks like ours is created by the controller alone", async () => {
   const { call, post } = installed;
   const body = bindingBody(request);
   const labelled = { name: "mine", labels: { "kube-elevate.dev/request-uid": "" } };
   const cluster = { ...body, kind: "ClusterRoleBinding", metadata: { name: "elevate:x" } };
+  const managed = { labels: { "app.kubernetes.io/managed-by": "kube-elevate" } };
+  const [byLabel, byGenerated] = [
+    { name: "mine", ...managed },
+    { generateName: "mine-", ...managed },
+  ];
   await judge.expectRefused("bindings", 1, "BindingRefused", {
     admin: post("admin", all, body),
     "nora, by an empty label": post("nora", all, bindingBody(request, { role: "view", metadata: labelled })),
     "admin, by generateName": post("admin", all, { ...body, metadata: { generateName: "elevate:" } }),
+    "nora, by the label of the list": post("nora", all, bindingBody(request, { role: "view", metadata: byLabel })),
+    "admin, by that label and generateName": post("admin", all, { ...body, metadata: byGenerated }),
     "admin, by a PUT": call("admin", "PUT", path(), body),
     "admin, by apply": call("admin", "PATCH", `${path()}?fieldManager=x`, body, applying),
-    "admin, a ClusterRoleBinding": post("admin", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", cluster),
+    "admin, a ClusterRoleBinding": post("admin", clusterBindings, cluster),
+    "admin, one by its label": post("admin", clusterBindings, { ...cluster, metadata: byLabel }),
+    "admin, one by generateName": post("admin", clusterBindings, {
+      ...cluster,
+      metadata: { generateName: "elevate:" },
+    }),
   });
-  await expectRefusedBy(403, "cannot create", { "the verifier": post("verifier", all, body) });
+  await expectRefusedBy(403, "cannot create", {
+    "the verifier": post("verifier", all, body),
+    "the sweeper": post("sweeper", all, body),
+    "the controller, a ClusterRoleBinding": post("controller", clusterBindings, cluster),
+  });
   await expectRefusedBy(403, "attempting to grant", { "a role that nobody let it bind": creates({ role: "view" }) });
 });
 
-test("the controller creates none of another shape", async () => {
+test("TA03: the controller creates none of another shape", async () => {
   const { uid } = request;
   const [owner] = z
     .object({ ownerReferences: z.array(z.looseObject({})) })
@@ -100,6 +119,7 @@ test("the controller creates none of another shape", async () => {
   });
   const expires = (time: string): Promise<Reply> => annotated({ "kube-elevate.dev/expiration-time": time });
   await judge.expectRefused("bindings", 5, "BindingRefused", {
+    "past, as when it comes late": expires(at(-2)),
     "25h from now": expires(at(25 * 3_600)),
     "no time": expires("soon"),
     "no zone": expires(at(60).slice(0, -1)),
@@ -109,11 +129,12 @@ test("the controller creates none of another shape", async () => {
   await expectAccepted({ "24h, computed within a second": expires(at(24 * 3_600)) });
 });
 
-test("neither roles nor namespaces of the cluster are ever bound", async () => {
+test("TA03: neither roles nor namespaces of the cluster are ever bound", async () => {
   const { as, post } = installed;
   const asController = [`--as=${accountName("controller")}`, "--as-group=system:masters", "-n", "shop"];
   await judge.expectRefused("bindings", 4, "BindingRefused", {
     "kube-elevate-nothing": creates({ role: "kube-elevate-nothing" }),
+    "its own": creates({ role: "kube-elevate-controller" }),
     "cluster-admin, with the right": as(
       "admin",
       asController,
@@ -126,7 +147,7 @@ test("neither roles nor namespaces of the cluster are ever bound", async () => {
   });
 });
 
-test("a binding that stands is changed by nobody", async () => {
+test("TA02: a binding that stands is changed by nobody, the garbage collector included", async () => {
   const { call, merge, post } = installed;
   landed(await post("controller", all, bindingBody(request)));
   await eventually(() => mayGetPods("alice"), 5, "alice is allowed");
@@ -152,6 +173,10 @@ test("a binding that stands is changed by nobody", async () => {
     ),
     "no labels": merge("nora", path(), { metadata: { labels: null } }),
     "no owner": merge("nora", path(), { metadata: { ownerReferences: null } }),
+    "no owner, the garbage collector": merge(collector, path(), { metadata: { ownerReferences: null } }),
+    "a finalizer, the garbage collector": merge(collector, path(), { metadata: { finalizers: ["orphan"] } }),
+    "another subject, by a PUT": call("admin", "PUT", path(), bindingBody(request, { user: "bob" })),
+    "an annotation more": merge("admin", path(), { metadata: { annotations: { x: "y" } } }),
     "a finalizer": merge("admin", path(), { metadata: { finalizers: ["evil.example/x"] } }),
     "a later end": merge("nora", path(), { metadata: longer }),
     "our label on a plain one": merge("admin", bindingsPath("shop", "/plain"), {
@@ -161,7 +186,7 @@ test("a binding that stands is changed by nobody", async () => {
   await expectRefusedBy(403, "cannot patch", { "the controller": merge("controller", path(), { metadata: longer }) });
 });
 
-test("a binding is deleted in Background alone, and is gone at once", async () => {
+test("TA16: a binding is deleted in Background alone, and is gone at once", async () => {
   const { call, plane, post } = installed;
   const ours = `${all}?labelSelector=app.kubernetes.io/managed-by=kube-elevate`;
   await judge.expectRefused("bindings", 7, "BindingRefused", {
@@ -171,6 +196,9 @@ test("a binding is deleted in Background alone, and is gone at once", async () =
     "as orphan": deletes("nora", path(), { propagationPolicy: "Orphan" }),
     "as orphan, the old way": deletes("nora", path(), { orphanDependents: true }),
     "all at once, as orphan": deletes("nora", ours, { propagationPolicy: "Orphan" }),
+    "all at once, as orphan, the old way": deletes("nora", ours, { orphanDependents: true }),
+    "all at once, in Foreground, by the query": call("nora", "DELETE", `${ours}&propagationPolicy=Foreground`),
+    "as orphan, the old way, by the query": call("nora", "DELETE", `${path()}?orphanDependents=true`),
   });
   await expectRefusedBy(409, "", {
     "of an earlier life": deletes("controller", path(), { preconditions: { uid: "x" } }),
@@ -188,7 +216,7 @@ test("a binding is deleted in Background alone, and is gone at once", async () =
   expect(await isGone(path())).toBe(true);
 });
 
-test("our accounts delete no binding but ours; the probe tells whether policy 5 is on; who is terminating may lose a finalizer", async () => {
+test("TA02, TA07: our accounts delete no binding but ours; the probe tells whether policy 5 is on; who is terminating may lose a finalizer", async () => {
   const { merge, plane, post } = installed;
   const plain = bindingsPath("shop", "/plain");
   await judge.expectRefused("own-deletes", 1, "DeleteNotPermitted", {
@@ -225,7 +253,11 @@ test("our accounts delete no binding but ours; the probe tells whether policy 5 
       subjects: [bob],
     }),
   });
-  await expectAccepted({ "the finalizer off": await merge("admin", path(), { metadata: { finalizers: null } }) });
+  await expectRefusedBy(422, "no new finalizers can be added", {
+    "another finalizer in its place": merge("nora", path(), { metadata: { finalizers: ["evil.example/y"] } }),
+  });
+  const without = { metadata: { finalizers: null } };
+  await expectAccepted({ "the finalizer off, the garbage collector": await merge(collector, path(), without) });
   expect(await isGone(path())).toBe(true);
 });
 
