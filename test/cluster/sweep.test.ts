@@ -46,7 +46,7 @@ const managed = { labels: { "app.kubernetes.io/managed-by": "kube-elevate" } };
 const names = async (): Promise<readonly string[]> =>
   (await cluster.kubectl("admin", "get", "rolebindings", "-n", "shop", "-o", "name")).trim().split("\n");
 
-test("EX35: controller dead: sweep alone ends what is overdue by the binding alone, labels or not, and nothing else", async () => {
+test("EX35, TA17: controller dead: sweep alone ends what is overdue by the binding alone, labels or not, and nothing else", async () => {
   for (const [shop, duration] of [
     ["garbled", "10m"],
     ["lengthened", "10m"],
