@@ -15,7 +15,7 @@ export async function awaitRequest(
   for (let request = seen; ; ) {
     const leftMs = Math.min(until - clock(), waitMs); // a clock that is set back must not lengthen the wait
     if (enough(request) || leftMs <= 0) return request;
-    const next = await requests.next(request, leftMs);
+    const next = await requests.next(request, leftMs, enough);
     if (next?.metadata.uid !== seen.metadata.uid) return undefined; // one that took its name is another
     if (next.metadata.resourceVersion === request.metadata.resourceVersion) return next; // the wait is over
     request = next;

@@ -25,8 +25,12 @@ export type Requests = {
   listOpen(): Promise<readonly ElevationRequest[]>;
   /** As it is now; undefined: lost. */
   swapStatus(seen: ElevationRequest, patch: Status): Promise<ElevationRequest | undefined>;
-  /** The request at its next change after `seen`, or as it is when `forMs` have passed; undefined: it is gone. */
-  next(seen: ElevationRequest, forMs: number): Promise<ElevationRequest | undefined>;
+  /** The request changed after `seen` and as `enough` wants it, or as it is when `forMs` have passed; undefined: it is gone. */
+  next(
+    seen: ElevationRequest,
+    forMs: number,
+    enough?: (request: ElevationRequest) => boolean,
+  ): Promise<ElevationRequest | undefined>;
 };
 
 /** kube/bindings.ts */
