@@ -160,8 +160,13 @@ export type WebAuthnOptions = {
 /** Where keys are enrolled and used. */
 export type RelyingParty = { readonly rpId: string; readonly origin: string };
 
-/** Fans out to Events and log, after a write that this replica won; never awaited, never throws. */
-export type Recorder = { tell(what: { readonly about: RequestKey; readonly step: Step }): void };
+/** Never awaited, never throws. */
+export type Recorder = {
+  /** Fans out to Events and log, after a write that this replica won. */
+  tell(what: { readonly about: RequestKey; readonly step: Step }): void;
+  /** An Event that access ends soon: one, whichever replicas tell it. */
+  warn(what: { readonly about: RequestKey; readonly expiration: Instant }): void;
+};
 
 /** The verifier's: a line of log for each attempt, with its word and without its code. Never throws. */
 export type AttemptLog = {

@@ -1,12 +1,13 @@
 import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
 import { bindingFor, bindingName, compareBinding, type RoleBinding } from "../domain/binding.ts";
 import { sealPreimage } from "../domain/challenge.ts";
+import { expiringFrom } from "../domain/expiring.ts";
 import { decide, type Observed, type Step } from "../domain/grant.ts";
 import type { Gates } from "../domain/policy.ts";
 import type { Cause } from "../domain/reasons.ts";
 import { recordedOf } from "../domain/record.ts";
 import { statusAfter } from "../domain/status.ts";
-import { type Instant, instant, parseInstant } from "../domain/time.ts";
+import { earlier, type Instant, instant, parseInstant } from "../domain/time.ts";
 import { type Asking, inspect } from "./inspect.ts";
 import type { ControllerPorts, Outcome, Placed, RequestKey } from "./ports.ts";
 
@@ -21,6 +22,7 @@ export type Memory = {
   binding?: string | undefined;
   /** When access is to end by the last look; undefined: there is none. For what comes first, not for what is done. */
   endsAt?: Instant | undefined;
+  warned?: boolean;
   /** The grant that stands, by its record and its binding as they were last read: enough to end it in time. */
   due?: Due | undefined;
   /** What was asked to go, and was not looked for since. */
@@ -63,7 +65,7 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
         : inspect(ports, world.request, asking(step.scope, world, memory)));
       step = decide({ ...seen, gates }, ports.clock()); // the clock again: reading the gates took time
     }
-    if (step.do === "wait") return step.until;
+    if (step.do === "wait") return earlier(step.until, warned(ports, key, world, memory) ?? step.until);
     if (step.do === "rest") return undefined;
     if (step.do === "inspect") continue; // not twice running, as the enumeration shows; passesMax would end it
     const written = carryOut(ports, world, step, memory);
@@ -124,6 +126,16 @@ export function dueOf(request: ElevationRequest | undefined, binding: RoleBindin
   if (binding === undefined || (phase !== "Granting" && phase !== "Active")) return undefined;
   const { namespace, name, uid } = binding.metadata;
   return { at: parseInstant(grant?.expirationTime), binding: { metadata: { namespace, name, uid } } };
+}
+
+/** Tells that access ends soon, once; until it is time for that, when it will be. */
+function warned(ports: ControllerPorts, about: RequestKey, world: World, memory: Memory): Instant | undefined {
+  const from = world.binding && expiringFrom(world.request);
+  if (from === undefined || memory.warned === true) return undefined;
+  if (ports.clock() < from) return from;
+  memory.warned = true;
+  ports.recorder.warn({ about, expiration: parseInstant(world.request?.status?.grant?.expirationTime) });
+  return undefined;
 }
 
 /** When access by this request is to end, as it is recorded: at once where nothing, or somebody, says otherwise. */

@@ -204,6 +204,38 @@ test.each(["while it runs", "at its start"])(
   },
 );
 
+test("a grant of 15 minutes is told to end 5 minutes before it does, once; one of 3 minutes, and one that ended, are not", async () => {
+  const warned: string[] = [];
+  const { replica, grant, prove, phase, timers, requests, world } = play((ports) => ({
+    ...ports,
+    recorder: {
+      ...ports.recorder,
+      warn: ({ about, expiration }) => warned.push(`${about.name} ${String((expiration - world.now) / minute)}`),
+    },
+  }));
+  await replica().start();
+  await grant("fix");
+  await grant("given-back");
+  requests.put({
+    metadata: { ...meta, uid: "99999999-uid", namespace: "shop", name: "short" },
+    spec: { ...asked, duration: "3m" },
+  });
+  await settle();
+  await prove("short");
+  await settle();
+  expect(await phase("short")).toBe("Active");
+  await timers.advance(9 * minute);
+  const ended = await requests.get("given-back");
+  if (ended === undefined) throw new Error("given-back is gone");
+  requests.put({ ...ended, spec: { ...ended.spec, termination: { by: "alice" } } });
+  await timers.advance(minute - 1);
+  expect(warned).toEqual([]);
+  await timers.advance(1);
+  expect(warned).toEqual(["fix 5"]);
+  await timers.advance(30 * minute);
+  expect(warned).toEqual(["fix 5"]);
+});
+
 test("a close of one's own is heard of, and nothing is asked for it", async () => {
   const calls: string[] = [];
   const { replica, grant, timers } = play(writing(calls));

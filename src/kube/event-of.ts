@@ -1,14 +1,14 @@
-import { refusalReasons } from "../api/v1alpha1/reasons.ts";
+import { type EventReason, refusalReasons } from "../api/v1alpha1/reasons.ts";
 import { bindingName } from "../domain/binding.ts";
 import type { Step } from "../domain/grant.ts";
-import type { Cause, Reason } from "../domain/reasons.ts";
-import { formatInstant } from "../domain/time.ts";
+import type { Cause } from "../domain/reasons.ts";
+import { formatInstant, type Instant } from "../domain/time.ts";
 import type { RequestKey } from "../flows/ports.ts";
 
 export type Told = {
   readonly action: string;
   readonly type: "Normal" | "Warning";
-  readonly reason: Reason;
+  readonly reason: EventReason;
   readonly note: string;
 };
 
@@ -45,7 +45,14 @@ export function told(step: Step, about: RequestKey): Told | undefined {
   }
 }
 
-const telling = (action: string, reason: Reason, note: string): Told => ({
+/** What an Event says of a grant that ends soon. */
+export function expiring(expiration: Instant, now: Instant): Told {
+  const seconds = Math.max(0, Math.round((expiration - now) / 1_000));
+  const left = seconds < 60 ? `${String(seconds)}s` : `${String(Math.round(seconds / 60))}m`;
+  return telling("Warn", "Expiring", `ends at ${formatInstant(expiration).slice(11, 19)} UTC, in ${left}`);
+}
+
+const telling = (action: string, reason: EventReason, note: string): Told => ({
   action,
   type: typeOf(reason),
   reason,
@@ -57,5 +64,5 @@ const cut = (text: string): string => text.slice(0, new TextEncoder().encodeInto
 const withMessage = (text: string, { message }: Cause): string =>
   message === undefined ? text : `${text}: ${message}`;
 
-const warnings: readonly Reason[] = [...refusalReasons, "BindingDrifted", "UnbindFailing"];
-const typeOf = (reason: Reason): Told["type"] => (warnings.includes(reason) ? "Warning" : "Normal");
+const warnings: readonly EventReason[] = [...refusalReasons, "BindingDrifted", "UnbindFailing", "Expiring"];
+const typeOf = (reason: EventReason): Told["type"] => (warnings.includes(reason) ? "Warning" : "Normal");

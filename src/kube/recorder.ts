@@ -5,7 +5,7 @@ import { formatInstant, type Instant } from "../domain/time.ts";
 import type { Recorder, RequestKey } from "../flows/ports.ts";
 import { ApiError, isConflict } from "./api-error.ts";
 import type { Tell } from "./client.ts";
-import { type Told, told } from "./event-of.ts";
+import { expiring, type Told, told } from "./event-of.ts";
 import { events } from "./paths.ts";
 
 type Options = {
@@ -23,41 +23,52 @@ export type Writer = {
 };
 
 /**
- * Writes Events, one after another, behind everybody's back: nobody waits for one, and nothing depends on one. What
- * does not fit into its queue is lost, and counted in the log. `settled`, for the end of a process, resolves when all
- * are written, or after a while without.
+ * Writes Events, one after another, behind everybody's back: nobody waits for one, and nothing depends on one. It begins
+ * a moment after the first is told, so that the writes which they are about go first. What does not fit into its queue is
+ * lost, and counted in the log. `settled`, for the end of a process, resolves when all are written, or after a while
+ * without.
  */
 export function createRecorder(
   client: Writer,
   { instance, homeNamespace = "elevate-system", clock }: Options,
 ): Recorder & { settled(): Promise<void> } {
-  const queue: Event[] = [];
+  const queue: Telling[] = [];
+  const ending = new AbortController();
   let lost = 0;
   let working: Promise<void> | undefined;
 
   const work = async (): Promise<void> => {
-    for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
+    await sleep(beginAfterMs, undefined, { signal: ending.signal }).catch(() => undefined);
+    for (let telling = queue.shift(); telling !== undefined; telling = queue.shift()) {
       try {
-        await write(client, event, homeNamespace);
+        await write(client, eventOf(telling, instance), homeNamespace);
         if (lost > 0) client.tell("events were lost", { count: lost });
         lost = 0;
       } catch (error) {
         lost += 1;
-        client.tell("an event could not be written", { reason: event.reason, ...event.regarding, err: error });
+        const { about, said } = telling;
+        client.tell("an event could not be written", { reason: said.reason, ...about, err: error });
       }
     }
     working = undefined;
+  };
+  const add = (telling: Telling): void => {
+    if (queue.length >= queueMax) lost += 1;
+    else queue.push(telling);
+    working ??= work();
   };
 
   return {
     tell({ about, step }) {
       const said = told(step, about);
-      if (said === undefined) return;
-      if (queue.length >= queueMax) lost += 1;
-      else queue.push(eventOf(said, about, instance, clock()));
-      working ??= work();
+      if (said !== undefined) add({ about, said, at: clock(), id: randomBytes(8).toString("hex") });
+    },
+    warn({ about, expiration }) {
+      const at = clock();
+      add({ about, said: expiring(expiration, at), at, id: `expiring.${about.uid}` }); // whoever comes second finds it told
     },
     async settled() {
+      ending.abort();
       const enough = new AbortController();
       const patience = sleep(settledWithinMs, undefined, { signal: enough.signal }).catch(() => undefined);
       await Promise.race([working, patience]);
@@ -66,27 +77,28 @@ export function createRecorder(
   };
 }
 
-const queueMax = 1_000;
+const beginAfterMs = 100; // a grant is made in less
+const queueMax = 12_000; // two for each of 5,000 grants that end at once, in a few MB; what is told of in the log as well
 const settledWithinMs = 3_000;
-type Event = ReturnType<typeof eventOf>;
+type Telling = { readonly about: RequestKey; readonly said: Told; readonly at: Instant; readonly id: string };
 
-const eventOf = (said: Told, about: RequestKey, instance: string, now: Instant) => ({
+const eventOf = ({ about, said, at, id }: Telling, instance: string) => ({
   apiVersion: "events.k8s.io/v1",
   kind: "Event",
-  metadata: { name: `${about.name}.${randomBytes(8).toString("hex")}`, namespace: about.namespace },
-  eventTime: formatInstant(now).replace("Z", "000Z"), // the API server wants six digits
+  metadata: { name: `${about.name}.${id}`, namespace: about.namespace },
+  eventTime: formatInstant(at).replace("Z", "000Z"), // the API server wants six digits
   reportingController: "kube-elevate.dev/controller",
   reportingInstance: instance.slice(0, 128),
   regarding: { apiVersion, kind: "ElevationRequest", ...about },
   ...said,
 });
 
-async function write(client: Writer, event: Event, homeNamespace: string): Promise<void> {
+async function write(client: Writer, event: ReturnType<typeof eventOf>, homeNamespace: string): Promise<void> {
   const { metadata } = event;
   try {
     await client.create(events(metadata.namespace), event, { repeatable: true });
   } catch (error) {
-    if (isConflict(error)) return; // it is written: the reply was lost
+    if (isConflict(error)) return; // it is written: the reply was lost, or another replica was quicker
     if (!isEnding(error)) throw error;
     const moved = { ...event, metadata: { ...metadata, namespace: homeNamespace } };
     await client.create(events(homeNamespace), moved, { repeatable: true });

@@ -93,6 +93,7 @@ const portsOf = (client: KubeClient, log: Log, parts: Parts): ControllerPorts =>
 
 /** Each write that this replica won: an Event for people, and a line that outlives it. */
 const tellingBoth = (events: Recorder, log: Log): Recorder => ({
+  warn: (what) => events.warn(what),
   tell(what) {
     events.tell(what);
     const { about, step } = what;

@@ -87,7 +87,11 @@ const stepAt = (now: Instant): number => Math.floor(now / 30_000);
 const born = { uid: "b1", resourceVersion: "", creationTimestamp: "" };
 
 /** A cluster in memory that works: both processes run on it, with real digests and seals, by the clock it owns. */
-export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: Recorder) {
+export function fakeCluster(
+  policy: ElevationPolicy,
+  start: Instant,
+  recorder: Pick<Recorder, "tell"> & Partial<Recorder>,
+) {
   const requests = store<ElevationRequest>();
   const bindings = store<RoleBinding>();
   const authenticators = store<Authenticator>();
@@ -136,7 +140,7 @@ export function fakeCluster(policy: ElevationPolicy, start: Instant, recorder: R
     },
     authenticators: { get: authenticators.get },
     seals: sealer,
-    recorder,
+    recorder: { warn: () => undefined, ...recorder },
     cluster,
     digest: sha256,
     clock,

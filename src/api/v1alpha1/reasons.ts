@@ -71,3 +71,5 @@ type TroubleReason = (typeof troubleReasons)[number];
 export type PolicyReason = (typeof policyReasons)[number];
 
 export type Reason = ProgressReason | EndingReason | RefusalReason | EndpointReason | TroubleReason;
+/** Told by an Event alone: no phase and no condition has it. */
+export type EventReason = Reason | "Expiring";
