@@ -30,16 +30,19 @@ export function tableOfRefusals(): {
       rows.push([refusal, command, said.word, String(said.exit)]);
       return said;
     },
-    text: () => {
-      const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-      const line = (row: readonly string[]): string =>
-        row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join("   ")
-          .trimEnd();
-      return `${rows.map(line).join("\n")}\n`;
-    },
+    text: () => aligned(rows),
   };
+}
+
+/** Rows under one another, for people to read. */
+export function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_cell, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("   ")
+      .trimEnd();
+  return `${rows.map(line).join("\n")}\n`;
 }
 
 export type Standing = { readonly bindings: readonly string[]; readonly requests: ReadonlyMap<string, string> };
