@@ -1,13 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, expect, test } from "vitest";
-import { z } from "zod";
 import { endpointCAFile } from "../../hack/controlplane/processes.ts";
 import { bindingsPath } from "../contract/bodies.ts";
 import { type Armed, faults, type Lane, openLane, type Point } from "./crash/lane.ts";
 import { type Ending, endings, enrolledAt, isAllowed, live, terminate, type World } from "./crash/life.ts";
 import { eventually, useControlPlane } from "./support/control-plane.ts";
 import { type Person, totpOf } from "./support/endpoint.ts";
-import { historyOf, type Revision } from "./support/history.ts";
+import { madeTwice, writesOf } from "./support/history.ts";
 import { checkInvariants, extentOf } from "./support/invariants.ts";
 import { likeShop, must } from "./support/lives.ts";
 
@@ -131,21 +130,12 @@ test("RC04: gone between the last read and the create: what was made is gone at 
 
 test("I1 to I6, I8 to I10 hold in all of it, and nothing is written any more", async () => {
   const { plane } = cluster;
-  const written = async (): Promise<number> =>
-    (await readFile(plane.auditLog, "utf8"))
-      .split("\n")
-      .filter(
-        (line) =>
-          /"verb":"(create|patch|update|delete)"/.test(line) &&
-          line.includes("system:serviceaccount:elevate-system:") &&
-          !/dryRun=All|subjectaccessreviews/.test(line),
-      ).length;
-  const before = await written();
+  const before = writesOf(await readFile(plane.auditLog, "utf8")).length;
   await new Promise((resolve) => setTimeout(resolve, 6_000)); // longer than from one list to the next
-  expect(await written()).toBe(before);
+  expect(writesOf(await readFile(plane.auditLog, "utf8")).length).toBe(before);
   expect(await checkInvariants(plane, { downs: lanes.flatMap(({ downs }) => downs) })).toEqual([]);
   const log = await readFile(plane.auditLog, "utf8");
-  expect(twice(log), "RC03: one binding a request, and one Event a step of it").toEqual([]);
+  expect(madeTwice(log), "RC03: one binding a request, and one Event a step of it").toEqual([]);
   const { requests, bindings } = extentOf(log);
   process.stderr.write(`invariants over ${String(requests)} requests, ${String(bindings)} bindings\n`);
   expect(bindings).toBeGreaterThan(requests / 2);
@@ -159,22 +149,6 @@ async function expectRaced(lane: Lane, ending: Ending): Promise<void> {
   const calls = await play(lane, about.name, { ending, point: { call: create, meanwhile } }, person);
   expect(calls).toContain("controller DELETE rolebindings");
   expect(calls).not.toContain("controller PATCH elevationrequests/status Active");
-}
-
-/** What was made twice though it is one. */
-function twice(log: string): readonly string[] {
-  const history = historyOf(log);
-  const firsts = (resource: string): readonly Revision[] =>
-    [...history.revisions(resource).values()].flatMap((states) => states.slice(0, 1));
-  const event = z.looseObject({ action: z.string(), regarding: z.looseObject({ uid: z.string() }) });
-  const made = [
-    ...firsts("rolebindings").map(({ namespace, name }) => `binding ${namespace}/${name}`),
-    ...firsts("events").flatMap(({ user, object }) => {
-      const seen = user.startsWith("system:serviceaccount:elevate-system:") ? event.parse(object) : undefined;
-      return seen === undefined ? [] : [`Event ${seen.action} of ${seen.regarding.uid}`];
-    }),
-  ];
-  return made.filter((what, index) => made.indexOf(what) !== index);
 }
 
 async function within(seconds: number, what: Promise<void>, why: string): Promise<void> {

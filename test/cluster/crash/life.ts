@@ -12,7 +12,9 @@ import {
 } from "../../contract/bodies.ts";
 import { codeAt, type Endpoint, newSecret, type Person, post, seedOf, stepNow, totpOf } from "../support/endpoint.ts";
 import { must } from "../support/lives.ts";
-import type { Lane } from "./lane.ts";
+
+/** Where lives are lived: a namespace, and whichever verifier answers there now. */
+export type Place = { readonly namespace: string; verifier(): Promise<Endpoint> };
 
 export const endings = ["Expired", "Released", "Revoked"] as const;
 export type Ending = (typeof endings)[number];
@@ -51,10 +53,10 @@ export async function terminate(
  */
 export async function live(
   { plane, ca }: World,
-  lane: Lane,
+  place: Place,
   { person, name, ending }: { readonly person: Person; readonly name: string; readonly ending: Ending },
 ): Promise<ElevationRequest> {
-  const { namespace } = lane;
+  const { namespace } = place;
   const codeVerifier = newSecret();
   const duration = ending === "Expired" ? "3s" : "10m";
   const spec = { duration, codeChallenge: challengeOf(codeVerifier) };
@@ -87,7 +89,7 @@ export async function live(
     for (let step = (await stepNow(2_000)) - 1; !isProven(await get()); ) {
       if (performance.now() > end) throw new Error(`${namespace}/${name} cannot be proven`);
       const body = { codeVerifier, totp: { code: codeAt(person.seed, step) } };
-      const said = await post(await lane.verifier(), ca, requestPath(namespace, name, "verify"), body).catch(
+      const said = await post(await place.verifier(), ca, requestPath(namespace, name, "verify"), body).catch(
         () => undefined,
       );
       if (said?.status === 403) step += 1;

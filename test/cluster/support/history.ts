@@ -127,3 +127,30 @@ function inOrder(objects: ReadonlyMap<string, readonly Revision[]> = new Map()):
   });
   return new Map(ordered);
 }
+
+/** Bindings and steps' Events that were made a second time, though each is one. */
+export function madeTwice(auditLog: string): readonly string[] {
+  const history = historyOf(auditLog);
+  const firsts = (resource: string): readonly Revision[] =>
+    [...history.revisions(resource).values()].flatMap((states) => states.slice(0, 1));
+  const event = z.looseObject({ action: z.string(), regarding: z.looseObject({ uid: z.string() }) });
+  const made = [
+    ...firsts("rolebindings").map(({ namespace, name }) => `binding ${namespace}/${name}`),
+    ...firsts("events").flatMap(({ user, object }) => {
+      const seen = user.startsWith("system:serviceaccount:elevate-system:") ? event.parse(object) : undefined;
+      return seen === undefined ? [] : [`Event ${seen.action} of ${seen.regarding.uid}`];
+    }),
+  ];
+  return made.filter((what, index) => made.indexOf(what) !== index);
+}
+
+/** Lines that tell a write by an account of ours; reviews and rehearsals change nothing. */
+export const writesOf = (auditLog: string): readonly string[] =>
+  auditLog
+    .split("\n")
+    .filter(
+      (line) =>
+        /"verb":"(create|patch|update|delete)"/.test(line) &&
+        line.includes("system:serviceaccount:elevate-system:") &&
+        !/dryRun=All|subjectaccessreviews/.test(line),
+    );

@@ -11,12 +11,14 @@ import type { Violation } from "./invariants.ts";
 export type AccessOptions = {
   /** When a process was dead that would have ended something in this namespace; none: in all of them. */
   readonly downs?: readonly { readonly namespace?: string; readonly from: number; readonly to: number }[];
+  /** Namespaces where a binding was made by a write that a test held back until its request had ended. */
+  readonly lateIn?: readonly string[];
   /** Until when the history is looked at: by default until now. */
   readonly now?: number;
 };
 
 const graceMs = 5_000;
-const cacheMs = 250; // an API server's authorizer hears of a binding a little after it is stored, or gone
+const cacheMs = 1_000; // an API server's authorizer hears of it a little after a binding is gone: 0.3 s when it is overrun
 
 type Binding = {
   readonly first: Revision;
@@ -56,7 +58,10 @@ function rightful({ first, requests }: Binding, holds: (request: ElevationReques
   return promised ? [] : [{ invariant: "I1", says }];
 }
 
-function timely({ first, gone, requests }: Binding, { downs = [], now = Date.now() }: AccessOptions): Violation[] {
+function timely(
+  { first, gone, requests }: Binding,
+  { downs = [], lateIn = [], now = Date.now() }: AccessOptions,
+): Violation[] {
   const expiration = parseInstant(bindingOf(first.object).metadata.annotations?.["kube-elevate.dev/expiration-time"]);
   let due = Math.max(expiration, first.from) + graceMs;
   for (const { namespace = first.namespace, from, to } of downs.toSorted((a, b) => a.from - b.from))
@@ -65,7 +70,11 @@ function timely({ first, gone, requests }: Binding, { downs = [], now = Date.now
   const says: string[] = [];
   if ((gone?.to ?? now) > due)
     says.push(`${idOf(first)} was there ${String((gone?.to ?? now) - expiration)} ms after its expirationTime`);
-  if (end !== undefined && (gone?.from ?? now) > end.from)
+  // what came late was not there to be taken away before: for it the time begins when it is made
+  const isLate = end !== undefined && first.revision > end.revision && lateIn.includes(first.namespace);
+  if (isLate && (gone?.to ?? now) > first.to + graceMs)
+    says.push(`${idOf(first)} came late and was there for ${String((gone?.to ?? now) - first.to)} ms`);
+  if (end !== undefined && !isLate && (gone?.from ?? now) > end.from)
     says.push(`${idOf(first)} outlived its request, which ended at ${iso(end.from)}`);
   return says.map((text) => ({ invariant: "I2", says: text }));
 }

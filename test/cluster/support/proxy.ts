@@ -15,13 +15,13 @@ export type Write = {
 };
 
 /** "cut": the connection ends and nothing more is passed on, to neither side. */
-type Hook = (write: Write) => Promise<"cut" | undefined | void>;
+type Hook<More extends readonly unknown[] = []> = (write: Write, ...more: More) => Promise<"cut" | undefined | void>;
 
 /** What happens around a write, while its sender waits. A promise that never settles keeps it waiting for ever. */
 export type Around = {
   readonly before?: Hook;
   /** It has been applied; its reply is on the way. */
-  readonly after?: Hook;
+  readonly after?: Hook<[code: number]>;
   /** What is counted, instead. */
   readonly counts?: (method: string, path: string) => boolean;
   /** Shows the process the requests and bindings of this namespace alone, so that many share one API server. */
@@ -48,7 +48,7 @@ export async function startProxy(plane: ControlPlane, account: string, around: A
     }
     const sent = request(new URL(path, plane.server), { method, agent, headers: headersOf(from) }, (reply) => {
       const answer = async (): Promise<void> => {
-        if (write !== undefined && (await after?.(write)) === "cut") {
+        if (write !== undefined && (await after?.(write, reply.statusCode ?? 0)) === "cut") {
           reply.destroy();
           return void to.destroy();
         }
