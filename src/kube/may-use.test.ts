@@ -31,7 +31,7 @@ async function played(verdicts: readonly Verdict[], at: readonly number[]) {
   return { answers, reviewed };
 }
 
-test("IA06: the review is about who she was when she asked, uid and groups too, in the request's namespace", async () => {
+test("IA06, RC09: the review is about who she was when she asked, uid and groups too, in the request's namespace", async () => {
   const sent: unknown[] = [];
   const requester = { username: "alice", uid: "u-1", groups: ["devs"] };
   const asked = { ...request("r1"), spec: { policyName: "debug", requester } };
@@ -69,22 +69,22 @@ test("entry asks each time, and tells the authorizer's own words", async () => {
   expect((await mayUse(request("r1"), "entry")).allowed).toBe(false); // in doubt, no
 });
 
-test("a grant that stands is asked about every 5 min, whatever the number of looks", async () => {
+test("EX28: a grant that stands is asked about every 5 min, whatever the number of looks", async () => {
   const { reviewed } = await played([], [0, 0.5, 1, 4.9, 5, 5.5, 9.9, 10]);
   expect(reviewed).toEqual([0, 5, 10]);
 });
 
-test("it is lost when refused twice running", async () => {
+test("EX28: it is lost when refused twice running", async () => {
   expect((await played([yes, no, no], [0, 5, 5.5, 10, 10.5])).answers).toEqual([true, true, true, false, false]);
   expect((await played([no, yes, no, yes], [0, 5, 10, 15])).answers).toEqual([true, true, true, true]);
 });
 
-test("an authorizer that cannot judge ends nothing, however often, and hides no refusal", async () => {
+test("EX28: an authorizer that cannot judge ends nothing, however often, and hides no refusal", async () => {
   expect((await played([sick, sick, sick, sick], [0, 5, 10, 15])).answers).toEqual([true, true, true, true]);
   expect((await played([no, sick, no], [0, 5, 10])).answers).toEqual([true, true, false]);
 });
 
-test("a review that fails is no answer, and is made again at the next look", async () => {
+test("EX28: a review that fails is no answer, and is made again at the next look", async () => {
   let fails = true;
   const mayUse = rememberingUse(
     async () => {

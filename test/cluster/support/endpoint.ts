@@ -67,8 +67,9 @@ export async function invite(
 /** The seed that the endpoint shows to the holder of the ticket. */
 export async function seedOf(at: Endpoint, ca: string, username: string, ticket: string): Promise<string> {
   const shown = await post(at, ca, authenticatorPath(totpOf(username), "challenge"), { codeVerifier: ticket });
-  if (shown.status !== 200) throw new Error(`no seed is shown: ${shown.text}`);
-  return enrollmentAnswer.parse(shown.body).totp.secret;
+  const { totp } = shown.status === 200 ? enrollmentAnswer.parse(shown.body) : {};
+  if (totp === undefined) throw new Error(`no seed is shown: ${shown.text}`);
+  return totp.secret;
 }
 
 /** Invited and enrolled with the code of the step before this one, so that the code of this one is unused. */
