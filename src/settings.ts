@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { z } from "zod";
+import * as z from "zod";
 import { parseDurationMs } from "./domain/time.ts";
 
 // One table: each setting is a row, read here alone. Flags win over the environment, the environment over the default.
@@ -142,6 +142,9 @@ Usage:
   kube-elevate verifier [flags]     serves the endpoint that takes proofs
   kube-elevate sweep [flags]        ends, once, what is overdue by its binding alone; 1: not all of it
   kube-elevate --help | --version`;
+
+/** The files of the page where keys are used, as `make page` builds them; it is found from src/ and dist/ alike. */
+export const pageDirectory = new URL("../dist/web/", import.meta.url);
 
 /** The version of this package: it stands beside src/ and dist/ alike. */
 export function versionText(): string {

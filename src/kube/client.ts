@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Dispatcher, request as send } from "undici";
+import type { Dispatcher } from "undici";
 import { type Instant, instant } from "../domain/time.ts";
 import { ApiError, apiErrorOf, isNotFound, Unanswered } from "./api-error.ts";
 import { at, isName } from "./paths.ts";
@@ -215,8 +215,12 @@ type Sending = {
 
 async function ask(way: Way, { method, path, query, body }: Call, sending: Sending): Promise<Dispatcher.ResponseData> {
   const contentType = method === "PATCH" ? "application/merge-patch+json" : "application/json";
-  return send(`${way.server}${path}`, {
-    ...sending,
+  const { dispatcher, ...limits } = sending;
+  const { origin, pathname } = new URL(`${way.server}${path}`);
+  return dispatcher.request({
+    ...limits,
+    origin,
+    path: pathname,
     method,
     ...(query === undefined ? {} : { query }),
     headers: {

@@ -1,5 +1,4 @@
 import dotI, { type OperatorLogger, type ResourceEvent, ResourceEventType } from "@dot-i/k8s-operator";
-import { CoreV1Api } from "@kubernetes/client-node";
 import { group, version } from "../api/v1alpha1/meta.ts";
 import type { Heard, RequestWatch } from "../flows/ports.ts";
 import type { KubeClient } from "./client.ts";
@@ -35,7 +34,6 @@ export class ElevationOperator extends dotI.default {
   constructor(client: KubeClient, onHint: OnHint) {
     super(loggerOf(client));
     this.kubeConfig = client.kubeConfig; // the base has read the default one, and asked nothing of it
-    this.k8sApi = client.kubeConfig.makeApiClient(CoreV1Api);
     this.#client = client;
     this.#onHint = onHint;
   }

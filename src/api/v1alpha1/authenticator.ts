@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { kept, rule, rules, same } from "./cel.ts";
 import { codeChallenge, type Immutable, type Meta, method, name, text, time, writtenTime } from "./meta.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { rule, rules } from "./cel.ts";
 import { conditions, duration, type Immutable, type Meta, method, roleRef, text, timeout } from "./meta.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { filledIn, immutable, kept, oneOf, present, rule, rules, setOnce } from "./cel.ts";
 import {
   codeChallenge,

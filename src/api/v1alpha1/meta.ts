@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 export const group = "kube-elevate.dev";
 export const version = "v1alpha1";

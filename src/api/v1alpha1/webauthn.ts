@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Immutable } from "./meta.ts";
 
 // What a browser answers, as PublicKeyCredential.toJSON() writes it (WebAuthn Level 3, section 5.1), and what it is asked.

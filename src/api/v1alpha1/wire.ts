@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { elevationRequest } from "./elevation-request.ts";
 import { type Immutable, method, writtenTime } from "./meta.ts";
 import type { EndpointReason, Reason } from "./reasons.ts";
