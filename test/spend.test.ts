@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { spendCode } from "../src/flows/spend.ts";
+import { expect, test, vi } from "vitest";
+import { activeTotp, spendCode } from "../src/flows/spend.ts";
 import { totpOfAlice } from "./fakes/objects.ts";
 import { provingGround } from "./fakes/proving.ts";
 
@@ -150,4 +150,46 @@ test("only an authenticator that is Active by the verifier's seal, not disabled,
   expect(looked).not.toHaveBeenCalled();
   authenticators.put(active);
   expect(wordOf(await spend())).toBe("spent");
+});
+
+/** A replica that saw alice's authenticator before `meanwhile`, and one code given to it after. */
+async function spentAtOneThatRemembers(
+  meanwhile: (made: ReturnType<typeof ground>) => Promise<unknown>,
+  code?: string,
+): Promise<{ readonly word: string; readonly reads: number }> {
+  const made = ground();
+  const remembering = made.verifier();
+  await activeTotp(remembering, "alice");
+  await meanwhile(made);
+  const get = vi.spyOn(remembering.authenticators, "get");
+  const word = wordOf(await spendCode(remembering, "alice", code ?? made.codeNow()));
+  return { word, reads: get.mock.calls.length };
+}
+
+const nobody = async (): Promise<void> => undefined;
+
+test("what a challenge has just read is not read again, if nobody wrote it since", async () => {
+  expect(await spentAtOneThatRemembers(nobody)).toEqual({ word: "spent", reads: 0 });
+  expect(await spentAtOneThatRemembers(nobody, "000000")).toEqual({ word: "ProofRejected", reads: 0 });
+});
+
+test("TO02, TO06: what a replica remembers changes no answer: used, locked, opened, disabled and made anew elsewhere", async () => {
+  const words = async (meanwhile: (made: ReturnType<typeof ground>) => Promise<unknown>): Promise<string> =>
+    (await spentAtOneThatRemembers(meanwhile)).word;
+  const change = ({ authenticators }: ReturnType<typeof ground>, spec: object): void => {
+    authenticators.put({ ...totpOfAlice, spec: { ...totpOfAlice.spec, ...spec } });
+  };
+  expect(await words(async ({ spend }) => spend())).toBe("ProofAlreadyUsed");
+  expect(await words(async ({ guess }) => guess(9))).toBe("spent");
+  expect(await words(async ({ guess }) => guess(10))).toBe("AuthenticatorLocked");
+  expect(await words(async (made) => change(made, { disabled: true }))).toBe("AuthenticatorUnknown");
+  expect(await words(async ({ authenticators }) => authenticators.remove(totpOfAlice.metadata))).toBe(
+    "AuthenticatorUnknown",
+  );
+  const { guess, enroll, verifier, codeNow } = ground();
+  const remembering = verifier();
+  await guess(10);
+  await activeTotp(remembering, "alice"); // locked
+  enroll({ ...totpOfAlice, metadata: { ...totpOfAlice.metadata, uid: "another" } });
+  expect(wordOf(await spendCode(remembering, "alice", codeNow()))).toBe("spent");
 });

@@ -111,6 +111,12 @@ export type Authenticators = {
   swapStatus(seen: Authenticator, patch: Patch<NonNullable<Authenticator["status"]>>): Promise<Outcome>;
 };
 
+/** flows/remembering.ts */
+export type RememberedAuthenticators = Authenticators & {
+  /** As this replica last read it: good for a swap alone, which says whether it is still so. */
+  lastSeen(name: string): Authenticator | undefined;
+};
+
 /** mfa/seals.ts: the verifier alone holds a Sealer; controller and plugin check. `holds` may throw: the key is not known yet. */
 export type SealChecker = { holds(keyID: string, seal: string, preimage: Uint8Array): boolean };
 export type Sealer = SealChecker & { readonly newestKeyID: string; seal(keyID: string, preimage: Uint8Array): string };
@@ -187,7 +193,7 @@ export type ControllerPorts = Common & {
   readonly recorder: Recorder;
 };
 export type VerifierPorts = Common & {
-  readonly authenticators: Authenticators;
+  readonly authenticators: RememberedAuthenticators;
   readonly sealer: Sealer;
   readonly secrets: Secrets;
   readonly totp: Totp;

@@ -4,6 +4,7 @@ import { provingGround, verifierOf } from "../../test/fakes/proving.ts";
 import { formatInstant, later, parseInstant } from "../domain/time.ts";
 import type { VerifierPorts } from "./ports.ts";
 import { prove } from "./prove.ts";
+import { activeTotp } from "./spend.ts";
 
 // Waits are timers of the fake requests: time passes at once where a test says so. The cluster's clock is another.
 
@@ -167,11 +168,14 @@ test("RC01, TO03: one proof posted three times for one request: one verification
           swapStatus: order.scheduleFunction(cluster.requests.swapStatus),
         },
         authenticators: {
+          ...ports.authenticators,
           get: order.scheduleFunction(cluster.authenticators.get),
           swapStatus: order.scheduleFunction(cluster.authenticators.swapStatus),
         },
       });
-      const tries = [1, 2, 3].map(async () => prove(scheduled(verifier()), key, body("fix"), 0));
+      const replicas = [verifier(), verifier(), verifier()];
+      for (const replica of replicas.slice(1)) await activeTotp(replica, "alice"); // as by a challenge: it is remembered
+      const tries = replicas.map(async (replica) => prove(scheduled(replica), key, body("fix"), 0));
       const answers = await order.waitFor(Promise.all(tries));
       const { verification } = (await get("fix")) ?? {};
       for (const answer of answers)

@@ -16,9 +16,12 @@ export type Refusal = Denial & { readonly lockedUntil?: Instant };
  * at once are counted one by one, and none is looked at after the one that locks.
  */
 export async function spendCode(ports: VerifierPorts, username: string, code: string): Promise<Spent | Refusal> {
-  for (;;) {
+  const name = authenticatorName(username, "totp");
+  // The challenge has just read it. So it is judged as it was then; that it is still so, the swap says, or a look.
+  for (let last = ports.authenticators.lastSeen(name); ; last = undefined) {
     const now = ports.clock();
-    const seen = await activeTotp(ports, username);
+    const seen = inUse(ports, username, last ?? (await ports.authenticators.get(name)));
+    if (seen === undefined && last !== undefined) continue;
     if (seen === undefined)
       return {
         reason: "AuthenticatorUnknown",
@@ -31,18 +34,20 @@ export async function spendCode(ports: VerifierPorts, username: string, code: st
       const used = denial === undefined ? { lastUsedTime: formatInstant(now) } : {};
       const patch = { totp: patchOf(next), ...used };
       if ((await ports.authenticators.swapStatus(seen.authenticator, patch)) === "lost") continue;
-    }
+    } else if (last !== undefined) continue;
     if (denial !== undefined) return lockedUntil === undefined ? denial : { ...denial, lockedUntil };
     if (timeStep !== undefined) return { timeStep, by: seen.authenticator.metadata };
   }
 }
 
+type InUse = { readonly authenticator: Authenticator; readonly state: TotpState };
+
 /** This user's TOTP authenticator, where it is in use. */
-export async function activeTotp(
-  ports: VerifierPorts,
-  username: string,
-): Promise<{ readonly authenticator: Authenticator; readonly state: TotpState } | undefined> {
-  const authenticator = await ports.authenticators.get(authenticatorName(username, "totp"));
+export async function activeTotp(ports: VerifierPorts, username: string): Promise<InUse | undefined> {
+  return inUse(ports, username, await ports.authenticators.get(authenticatorName(username, "totp")));
+}
+
+function inUse(ports: VerifierPorts, username: string, authenticator: Authenticator | undefined): InUse | undefined {
   const state = authenticator?.status?.totp;
   if (authenticator === undefined || state === undefined) return undefined;
   return isSealed(ports, authenticator, username, "TOTP") ? { authenticator, state } : undefined;

@@ -7,6 +7,7 @@ import type { RoleBinding } from "../../src/domain/binding.ts";
 import { authenticatorPreimage, sealPreimage } from "../../src/domain/challenge.ts";
 import { formatInstant, type Instant } from "../../src/domain/time.ts";
 import type { ControllerPorts, Outcome, Recorder, VerifierPorts } from "../../src/flows/ports.ts";
+import { remembering } from "../../src/flows/remembering.ts";
 import { webauthn } from "../../src/mfa/webauthn.ts";
 import { webauthnOptions } from "../../src/mfa/webauthn-options.ts";
 import { totpOfAlice } from "./objects.ts";
@@ -147,10 +148,10 @@ export function fakeCluster(
   };
   const verifier: VerifierPorts = {
     requests: requestPorts,
-    authenticators: {
+    authenticators: remembering({
       get: authenticators.get,
       swapStatus: async (seen, patch) => authenticators.swap(seen, merged(seen, { status: patch })),
-    },
+    }),
     sealer,
     secrets: { opens: (challenge, codeVerifier) => challenge === sha256(codeVerifier).toString("base64url") },
     totp: {

@@ -5,6 +5,7 @@ import type { ElevationRequest } from "../../src/api/v1alpha1/elevation-request.
 import { type Instant, later, parseInstant } from "../../src/domain/time.ts";
 import type { VerifierPorts } from "../../src/flows/ports.ts";
 import { reconcile } from "../../src/flows/reconcile.ts";
+import { remembering } from "../../src/flows/remembering.ts";
 import { fakeCluster } from "./cluster.ts";
 import { asked, meta, policy, totpOfAlice } from "./objects.ts";
 
@@ -18,6 +19,7 @@ export function provingGround(changed: Partial<ElevationPolicy["spec"]> = {}) {
   /** One replica of the verifier: it shares nothing with another but the cluster. */
   const verifier = (): VerifierPorts => ({
     ...cluster.verifier,
+    authenticators: remembering(cluster.verifier.authenticators),
     totp: { ...cluster.verifier.totp, matches: looked },
     attempts: { tell: (attempt) => attempts.push(attempt) },
   });
