@@ -85,7 +85,9 @@ export function connect(options: ConnectOptions = {}): KubeClient {
         await sleep(retryDelayMs(attempt, askedMs, Math.random), undefined, { signal: cut.signal }).catch(
           () => undefined,
         );
-        if (isUnauthorized(error)) load(); // the token may have been changed on disk
+        if (!isUnauthorized(error)) continue;
+        load(); // the token may have been changed on disk
+        kubeConfig.readAnew();
       }
     } finally {
       clearTimeout(timer);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { AgentOptions, RequestOptions } from "node:https";
-import type { ConnectionOptions } from "node:tls";
+import { type ConnectionOptions, createSecureContext } from "node:tls";
 import { KubeConfig, type RequestContext } from "@kubernetes/client-node";
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
 
@@ -20,8 +20,21 @@ export type Way = {
 export class SharedAgentConfig extends KubeConfig {
   #shared: { readonly madeOf: string; readonly answers: Dispatcher; readonly streams: Dispatcher } | undefined;
 
-  /** Reads token, CA, certificate and key anew, as they rotate, and says how to reach the API server with them. */
+  #read: { readonly way: Way; readonly untilMs: number } | undefined;
+
+  /** Says how to reach the API server with token, CA, certificate and key, which rotate, and are read anew each second. */
   async way(): Promise<Way> {
+    if (this.#read === undefined || performance.now() > this.#read.untilMs)
+      this.#read = { way: await this.#readWay(), untilMs: performance.now() + readEveryMs };
+    return this.#read.way;
+  }
+
+  /** For who was refused: what is on disk counts at once. */
+  readAnew(): void {
+    this.#read = undefined;
+  }
+
+  async #readWay(): Promise<Way> {
     const options: RequestOptions = {};
     await this.applyToHTTPSOptions(options);
     const { answers, streams } = this.#agentsFor(options);
@@ -40,6 +53,7 @@ export class SharedAgentConfig extends KubeConfig {
   async close(): Promise<void> {
     const shared = this.#shared;
     this.#shared = undefined;
+    this.#read = undefined;
     await Promise.all([shared?.answers.destroy(), shared?.streams.destroy()]);
   }
 
@@ -49,11 +63,12 @@ export class SharedAgentConfig extends KubeConfig {
     if (made.type === "socks") throw new Error("a SOCKS proxy in the kubeconfig is not supported");
     const madeOf = fingerprint(made);
     if (this.#shared?.madeOf === madeOf) return this.#shared;
+    const secureContext = made.type === "agent" ? createSecureContext(made.connect) : undefined; // else one a connection
     const agent = (connections: number | null): Dispatcher => {
       const limits = { ...common, connections };
       if (made.type === "proxy")
         return new ProxyAgent({ ...limits, uri: made.uri, requestTls: tlsOf(made.requestTls) });
-      return new Agent({ ...limits, connect: made.type === "agent" ? tlsOf(made.connect) : {} });
+      return new Agent({ ...limits, connect: made.type === "agent" ? { ...tlsOf(made.connect), secureContext } : {} });
     };
     const before = this.#shared;
     this.#shared = { madeOf, answers: agent(connectionsMax), streams: agent(null) };
@@ -63,6 +78,8 @@ export class SharedAgentConfig extends KubeConfig {
     return this.#shared;
   }
 }
+
+const readEveryMs = 1_000; // reading them for each call takes as long as the call
 
 /** More than the controller has passes at once: where a webhook hangs, each holds one, and an ending still finds its own. */
 const connectionsMax = 32;
