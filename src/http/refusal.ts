@@ -16,9 +16,9 @@ export function refuse(response: Response, { reason, message, retryAfterSeconds 
 }
 
 /** 405 has no word: Kubernetes' own for it, MethodNotAllowed, is ours for a method of proof. */
-export function refuseVerb(response: Response): void {
-  response.setHeader("Allow", "POST");
-  send(response, 405, { message: "this path takes POST alone" });
+export function refuseVerb(response: Response, taken: "GET" | "POST"): void {
+  response.setHeader("Allow", taken);
+  send(response, 405, { message: `this path takes ${taken} alone` });
 }
 
 /** The status that a flow's refusal makes; the sentence of CallerUnknown is one, so that nobody learns what exists. */

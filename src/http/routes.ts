@@ -16,6 +16,7 @@ import type { RequestName } from "../flows/challenge.ts";
 import type { Refusal } from "../flows/spend.ts";
 import { type BodySchema, jsonReader, readBody, typeMistake } from "./body.ts";
 import { createRings, type Limits, type Rings } from "./limits.ts";
+import { type Page, pageRoutes } from "./page.ts";
 import { refuse, refuseVerb, toldOf } from "./refusal.ts";
 
 /** The use cases behind the four paths, bound to their ports. What they refuse is told; what they throw is not. */
@@ -40,6 +41,7 @@ export type RouteOptions = {
   /** Whether an error says that the API server could not be reached: then the caller tries again. */
   readonly unreachable: (error: unknown) => boolean;
   readonly limits: Limits;
+  readonly page: Page;
 };
 
 // Regular expressions over the path as it came, not decoded: what is escaped, doubled or dotted matches nothing.
@@ -60,10 +62,10 @@ export function createRoutes(options: RouteOptions): { readonly router: Router; 
   const guards: readonly RequestHandler[] = [typed, rings.inFlight, rings.perObject, jsonReader(limits.bodyBytes)];
   const route = <B>(path: RegExp, schema: BodySchema<B>, status: number, flow: Flow<B>): void => {
     router.post(path, ...guards, handler(options, schema, status, flow));
-    router.all(path, (_request, response) => refuseVerb(response));
+    router.all(path, (_request, response) => refuseVerb(response, "POST"));
   };
 
-  router.use(rings.overall);
+  router.use(rings.overall, pageRoutes(options.page));
   route(requestPath("challenge"), challengeBody, 200, (request, body) => flows.challenge(requestOf(request), body));
   route(requestPath("verify"), verifyBody, 200, (request, body) => flows.prove(requestOf(request), body));
   route(authenticatorPath("challenge"), challengeBody, 200, (request, body) =>

@@ -9,6 +9,7 @@ import { instant, later } from "../domain/time.ts";
 import type { Refusal } from "../flows/spend.ts";
 import { selfSigned } from "../mfa/certificate.ts";
 import { type Limits, usualLimits } from "./limits.ts";
+import type { Page } from "./page.ts";
 import { createEndpoint, type Endpoint, type EndpointFlows } from "./server.ts";
 
 const now = instant(1_800_000_000_000);
@@ -51,7 +52,7 @@ type Sent = {
 };
 
 /** An endpoint over real HTTPS whose flows tell what they were called with. */
-async function serve(flows: Partial<EndpointFlows> = {}, limits: Partial<Limits> = {}) {
+async function serve(flows: Partial<EndpointFlows> = {}, limits: Partial<Limits> = {}, page: Page = new Map()) {
   const calls: unknown[] = [];
   const logged: string[] = [];
   const keep = (fields: object, message: string): unknown =>
@@ -78,6 +79,7 @@ async function serve(flows: Partial<EndpointFlows> = {}, limits: Partial<Limits>
     newId: () => "id-1",
     unreachable: (error) => error instanceof Error && error.message === "connect ECONNREFUSED",
     limits: { ...usualLimits, ...limits },
+    page,
   });
   open.push(endpoint);
   const port = await endpoint.listen(0, "127.0.0.1");
@@ -429,6 +431,30 @@ test("nothing invites a browser: no CORS, no cookie, no cache, no framework's na
       "content-security-policy": "default-src 'none';frame-ancestors 'none';base-uri 'none';form-action 'none'",
     });
   }
+});
+
+test("the page is served at /, with what it loads, and may run its own script and nothing else", async () => {
+  const page: Page = new Map([
+    ["index.html", Buffer.from("<p>")],
+    ["page.js", Buffer.from("1")],
+  ]);
+  const { post } = await serve({}, {}, page);
+  const answer = await post({ path: "/", verb: "GET" });
+  expect(answer).toMatchObject({ status: 200, text: "<p>" });
+  expect(answer.headers).toMatchObject({
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy":
+      "default-src 'none';script-src 'self';style-src 'self';connect-src 'none';frame-ancestors 'none';base-uri 'none';form-action 'none'",
+    "permissions-policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+  });
+  expect((await post({ path: "/page.js", verb: "GET" })).headers["content-type"]).toBe(
+    "text/javascript; charset=utf-8",
+  );
+  expect(await post({ path: "/" })).toMatchObject({ status: 405, headers: { allow: "GET" } });
+  for (const path of ["/page.css", "/index.html", "//", "/./", "/PAGE.JS"])
+    expect((await post({ path, verb: "GET" })).status).toBe(404);
 });
 
 test("HT18: plain HTTP gets no answer, TLS 1.1 no handshake, TLS 1.2 and 1.3 do", async () => {

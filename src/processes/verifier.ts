@@ -6,6 +6,7 @@ import type { RelyingParty, VerifierPorts } from "../flows/ports.ts";
 import { prove } from "../flows/prove.ts";
 import { remembering } from "../flows/remembering.ts";
 import { usualLimits } from "../http/limits.ts";
+import { type Page, readPage } from "../http/page.ts";
 import { createEndpoint, type Endpoint } from "../http/server.ts";
 import { isOutage } from "../kube/api-error.ts";
 import { createAuthenticators } from "../kube/authenticators.ts";
@@ -20,7 +21,7 @@ import { webauthn } from "../mfa/webauthn.ts";
 import { webauthnOptions } from "../mfa/webauthn-options.ts";
 import { serveHealth } from "../ops/health.ts";
 import type { Log } from "../ops/log.ts";
-import type { Settings } from "../settings.ts";
+import { pageDirectory, type Settings } from "../settings.ts";
 import { isSame, type Material, materialReader } from "./keyring.ts";
 
 type Context = { readonly log: Log; readonly signal: AbortSignal };
@@ -46,7 +47,7 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
     let material = await firstMaterial(read, missing, { log, signal });
     if (material === undefined) return;
     let ports = portsOf({ client, hearing }, settings, material, log);
-    endpoint = endpointOf(() => ports, material, log);
+    endpoint = endpointOf(() => ports, material, log, await pageOf(log));
     const port = await endpoint.listen(settings.endpointPort, settings.bindAddress);
     missing.endpoint = undefined;
     log.info({ port, healthPort: health.port, keyID: ports.sealer.newestKeyID }, "serving");
@@ -129,7 +130,16 @@ function relyingPartyOf({ pageUrl, rpId }: Settings): RelyingParty | undefined {
   return pageUrl === "" ? undefined : { rpId, origin: new URL(pageUrl).origin };
 }
 
-function endpointOf(ports: () => VerifierPorts, { tls }: Material, log: Log): Endpoint {
+async function pageOf(log: Log): Promise<Page> {
+  try {
+    return await readPage(pageDirectory);
+  } catch (error) {
+    log.warn({ err: error }, "the page where keys are used is not served here: it is not built (make page)");
+    return new Map();
+  }
+}
+
+function endpointOf(ports: () => VerifierPorts, { tls }: Material, log: Log, page: Page): Endpoint {
   return createEndpoint({
     flows: {
       challenge: async (about, body) => challenge(ports(), about, body),
@@ -143,5 +153,6 @@ function endpointOf(ports: () => VerifierPorts, { tls }: Material, log: Log): En
     newId: randomUUID,
     unreachable: isOutage,
     limits: usualLimits,
+    page,
   });
 }
