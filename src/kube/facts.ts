@@ -22,7 +22,7 @@ export function createFacts(client: KubeClient, elapsedMs: () => number = () => 
       const role = await client.get<Role>(collection, name);
       return role && rulesHash(role);
     },
-    mayUse: rememberingUse(async (request) => reviewUse(client, request), elapsedMs),
+    mayUse: rememberingUse(async (request) => reviewUse(client, request), { elapsedMs, tell: client.tell }),
     clockOffMs: async () => client.clockOffMs(),
   };
 }

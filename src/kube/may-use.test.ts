@@ -21,7 +21,7 @@ async function played(verdicts: readonly Verdict[], at: readonly number[]) {
       reviewed.push(now / minutes);
       return left.shift() ?? yes;
     },
-    () => now,
+    { elapsedMs: () => now, tell: () => undefined },
   );
   const answers: boolean[] = [];
   for (const minute of at) {
@@ -60,10 +60,7 @@ test("IA06, RC09: the review is about who she was when she asked, uid and groups
 
 test("entry asks each time, and tells the authorizer's own words", async () => {
   const verdicts = [yes, no, sick];
-  const mayUse = rememberingUse(
-    async () => verdicts.shift() ?? yes,
-    () => 0,
-  );
+  const mayUse = rememberingUse(async () => verdicts.shift() ?? yes, { elapsedMs: () => 0, tell: () => undefined });
   expect(await mayUse(request("r1"), "entry")).toEqual(yes);
   expect((await mayUse(request("r1"), "entry")).allowed).toBe(false);
   expect((await mayUse(request("r1"), "entry")).allowed).toBe(false); // in doubt, no
@@ -84,18 +81,36 @@ test("EX28: an authorizer that cannot judge ends nothing, however often, and hid
   expect((await played([no, sick, no], [0, 5, 10])).answers).toEqual([true, true, false]);
 });
 
-test("EX28: a review that fails is no answer, and is made again at the next look", async () => {
-  let fails = true;
+test("EX28: a review that fails ends nothing and hides nothing: the last answer stands, and the next look asks again", async () => {
+  let [now, fails] = [0, false];
+  const told: unknown[] = [];
   const mayUse = rememberingUse(
     async () => {
       if (fails) throw new Error("down");
       return no;
     },
-    () => 0,
+    { elapsedMs: () => now, tell: (_message, fields) => void told.push(fields) },
   );
-  await expect(mayUse(request("r1"), "standing")).rejects.toThrow("down");
-  fails = false;
-  expect((await mayUse(request("r1"), "standing")).allowed).toBe(true); // the first refusal, not the second
+  const at = async (minute: number, failing: boolean): Promise<boolean> => {
+    [now, fails] = [minute * minutes, failing];
+    return (await mayUse(request("r1"), "standing")).allowed;
+  };
+  expect([await at(0, true), await at(0.5, true)]).toEqual([true, true]); // as after a restart: nothing is known yet
+  expect(told).toEqual([1, 2].map(() => ({ namespace: "shop", name: "r1", err: new Error("down") })));
+  expect(await at(1, false)).toBe(true); // the first refusal
+  expect([await at(6, true), await at(6.5, true)]).toEqual([true, true]);
+  expect(await at(7, false)).toBe(false); // the second
+  expect(await at(12, true)).toBe(false);
+  await expect(mayUse(request("r2"), "entry")).rejects.toThrow("down");
+});
+
+test("EX28: who was refused at entry by one replica, and granted by another, is refused once, not twice", async () => {
+  let now = 0;
+  const mayUse = rememberingUse(async () => no, { elapsedMs: () => now, tell: () => undefined });
+  expect((await mayUse(request("r1"), "entry")).allowed).toBe(false);
+  expect((await mayUse(request("r1"), "standing")).allowed).toBe(true);
+  now = 5 * minutes;
+  expect((await mayUse(request("r1"), "standing")).allowed).toBe(false);
 });
 
 test("requests are remembered apart, and what entry was told counts as asked", async () => {
@@ -106,7 +121,7 @@ test("requests are remembered apart, and what entry was told counts as asked", a
       asked.push(metadata.uid);
       return yes;
     },
-    () => now,
+    { elapsedMs: () => now, tell: () => undefined },
   );
   await mayUse(request("r1"), "entry");
   now = 4 * minutes;

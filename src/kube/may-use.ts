@@ -1,6 +1,7 @@
 import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
 import { group, version } from "../api/v1alpha1/meta.ts";
 import type { Facts } from "../flows/ports.ts";
+import type { Tell } from "./client.ts";
 import { reviews } from "./paths.ts";
 
 /** `status` of a SubjectAccessReview. */
@@ -44,11 +45,12 @@ type Memory = { askedAtMs: number; refusals: number; usedAtMs: number; answer: {
 /**
  * For entry it asks each time. For a grant that stands it asks every 5 min and answers from memory between; lost is what
  * was refused twice running. A refusal by an authorizer that could not judge (evaluationError) counts for nothing then:
- * one that is sick must not end every grant. At entry it does refuse.
+ * one that is sick must not end every grant. At entry it does refuse. Nor does a review that fails count, as all do where
+ * somebody's webhook for everything is down: it is made again at the next look, and the other gates are judged meanwhile.
  */
 export function rememberingUse(
   review: (request: ElevationRequest) => Promise<Verdict>,
-  elapsedMs: () => number,
+  { elapsedMs, tell }: { readonly elapsedMs: () => number; readonly tell: Tell },
 ): Facts["mayUse"] {
   const memories = new Map<string, Memory>();
   const forgetUnused = (): void => {
@@ -61,13 +63,23 @@ export function rememberingUse(
       known.usedAtMs = elapsedMs();
       return known.answer;
     }
-    const { allowed, reason = "", evaluationError } = await review(request);
+    const verdict = await review(request).catch((error: unknown) => {
+      if (scope === "entry") throw error;
+      const { namespace, name } = request.metadata;
+      tell("whether a policy may still be used could not be asked, and is asked again", {
+        namespace,
+        name,
+        err: error,
+      });
+    });
+    if (verdict === undefined) return known?.answer ?? { allowed: true, reason: "" };
+    const { allowed, reason = "", evaluationError } = verdict;
     const before = scope === "standing" ? (known?.refusals ?? 0) : 0;
     const refusals = allowed ? 0 : before + (evaluationError === undefined ? 1 : 0);
-    const answer = scope === "entry" ? { allowed, reason } : { allowed: refusals < refusalsUntilLost, reason };
+    const answer = { allowed: refusals < refusalsUntilLost, reason };
     forgetUnused();
     memories.set(uid, { askedAtMs: elapsedMs(), usedAtMs: elapsedMs(), refusals, answer });
-    return answer;
+    return scope === "entry" ? { allowed, reason } : answer;
   };
 }
 
