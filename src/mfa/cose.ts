@@ -1,32 +1,46 @@
-import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
+import { createPublicKey, type JsonWebKey, type KeyObject, verify } from "node:crypto";
 import { isoCBOR } from "@simplewebauthn/server/helpers";
+import { isFilled } from "./cbor.ts";
 
 /** COSE: EdDSA, ES256, RS256. The library would offer more than Node and an offline check know. */
 export const algorithms: readonly number[] = [-8, -7, -257];
 
-const rsaBitsMin = 2048;
-
-/** A credential's public key (COSE_Key, RFC 9053), where it is a whole one of an algorithm that is taken. */
+/**
+ * A credential's public key (COSE_Key, RFC 9053), where it is a whole one of an algorithm that is taken. No other member may
+ * be in it (section 6.5.1.1).
+ */
 export function publicKeyOf(cose: Uint8Array): KeyObject | undefined {
+  if (!isFilled(cose, 0, 1)) return undefined;
   try {
-    const key = read(isoCBOR.decodeFirst<Map<unknown, unknown>>(Uint8Array.from(cose)));
-    const { modulusLength = rsaBitsMin } = key?.asymmetricKeyDetails ?? {};
-    return modulusLength < rsaBitsMin ? undefined : key;
+    return read(isoCBOR.decodeFirst<Map<unknown, unknown>>(Uint8Array.from(cose)));
   } catch {
-    return undefined; // a point off the curve, or no COSE at all
+    return undefined; // a point off the curve, or no key at all
   }
 }
 
+/** Whether it signed that. ECDSA as DER alone, as openssl has it: who checks without our code sees the same. */
+export function isSignedBy(key: KeyObject, signed: Uint8Array, signature: Uint8Array): boolean {
+  return verify(key.asymmetricKeyType === "ed25519" ? null : "sha256", signed, key, signature);
+}
+
+const rsaBits = { min: 2048, max: 4096 }; // more is slow to check, and too long to be kept
+const rsaExponent = "AQAB"; // 65537, as all keys have it: with 1 anybody can sign
+
 function read(cose: ReadonlyMap<unknown, unknown>): KeyObject | undefined {
-  const [kind, algorithm] = [cose.get(1), cose.get(3)];
-  if (kind === 1 && algorithm === -8 && cose.get(-1) === 6) {
+  const { size } = cose;
+  const [kind, algorithm, curve] = [cose.get(1), cose.get(3), cose.get(-1)];
+  if (kind === 1 && algorithm === -8 && curve === 6 && size === 4) {
     const x = part(cose, -2, 32);
     return x.every((byte) => byte === 0) ? undefined : imported({ kty: "OKP", crv: "Ed25519", x: text(x) });
   }
-  if (kind === 2 && algorithm === -7 && cose.get(-1) === 1)
+  if (kind === 2 && algorithm === -7 && curve === 1 && size === 5)
     return imported({ kty: "EC", crv: "P-256", x: text(part(cose, -2, 32)), y: text(part(cose, -3, 32)) });
-  if (kind === 3 && algorithm === -257)
-    return imported({ kty: "RSA", n: text(part(cose, -1)), e: text(part(cose, -2)) });
+  if (kind === 3 && algorithm === -257 && size === 4) {
+    const [n, e] = [part(cose, -1), text(part(cose, -2))];
+    const key = imported({ kty: "RSA", n: text(n), e });
+    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+    return n[0] !== 0 && e === rsaExponent && bits >= rsaBits.min && bits <= rsaBits.max ? key : undefined;
+  }
   return undefined;
 }
 

@@ -1,7 +1,12 @@
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from "@simplewebauthn/server";
+import { isoCBOR } from "@simplewebauthn/server/helpers";
 import type { Denial } from "../domain/reasons.ts";
 import type { WebAuthn } from "../flows/ports.ts";
-import { algorithms, publicKeyOf } from "./cose.ts";
+import { isBackupEligible, mistakeOfAuthenticator } from "./authenticator-data.ts";
+import { isFilled } from "./cbor.ts";
+import { mistakeOfClient } from "./client-data.ts";
+import { algorithms, isSignedBy, publicKeyOf } from "./cose.ts";
+import { sha256 } from "./digest.ts";
 
 // WebAuthn Level 3, sections 7.1 and 7.2, by @simplewebauthn/server. What is stricter here than there stands here: an
 // answer has one spelling, is no frame's, and bears no flag that the specification does not know. Its errors are never
@@ -9,18 +14,20 @@ import { algorithms, publicKeyOf } from "./cose.ts";
 
 export const webauthn: WebAuthn = {
   async assert({ challenge, credential, userId }, answer) {
-    const { credentialId, publicKey, rpId, origin, backupEligible } = credential;
+    const { credentialId, publicKey, rpId, origin, backupEligible = false } = credential;
     const { id, rawId = id, response } = answer;
     const { clientDataJSON, authenticatorData, signature, userHandle } = response;
-    if (id !== credentialId || rawId !== id) return rejected("it is another key than this one");
-    if (userHandle !== undefined && userHandle !== null && userHandle !== userId)
+    if (id !== credentialId || rawId !== id) return rejected("another key answered than the one that was asked");
+    if (typeof userHandle === "string" && userHandle !== userId)
       return rejected("the key says that it is somebody else's");
-    const texts = [id, clientDataJSON, authenticatorData, signature];
+    const [data, client] = [bytes(authenticatorData), bytes(clientDataJSON)];
     const mistake =
-      mistakeOfClient(clientDataJSON, "webauthn.get", challenge, [origin]) ??
-      mistakeOfFlags(Buffer.from(authenticatorData, "base64url")[32], backupEligible);
+      mistakeOfClient(clientDataJSON, { type: "webauthn.get", challenge, origins: [origin] }) ??
+      mistakeOfAuthenticator(data, "webauthn.get");
     if (mistake !== undefined) return rejected(mistake);
-    if (!texts.every(isCanonical) || publicKeyOf(Buffer.from(publicKey, "base64url")) === undefined)
+    if (isBackupEligible(data) !== backupEligible) return rejected("the key is not the one that was enrolled");
+    const key = publicKeyOf(bytes(publicKey));
+    if (key === undefined || ![id, clientDataJSON, authenticatorData, signature].every(isOnlySpelling))
       return rejected(notHeld);
     const verified = await quietly(async () =>
       verifyAuthenticationResponse({
@@ -35,10 +42,12 @@ export const webauthn: WebAuthn = {
         expectedOrigin: origin,
         expectedRPID: rpId,
         requireUserVerification: true,
-        credential: { id, publicKey: Uint8Array.from(Buffer.from(publicKey, "base64url")), counter: 0 }, // counted by domain/proof
+        credential: { id, publicKey: Uint8Array.from(bytes(publicKey)), counter: 0 }, // counted by domain/proof
       }),
     );
-    if (verified?.verified !== true) return rejected(notHeld);
+    const isHeld =
+      verified?.verified === true && isSignedBy(key, Buffer.concat([data, sha256(client)]), bytes(signature));
+    if (!isHeld) return rejected(notHeld);
     const evidence = { credentialId, publicKey, rpId, origin, authenticatorData, clientDataJSON, signature };
     return { evidence, signCount: verified.authenticationInfo.newCounter };
   },
@@ -46,9 +55,13 @@ export const webauthn: WebAuthn = {
   async register({ challenge, rpId, origins }, answer) {
     const { id, rawId = id, response } = answer;
     const { clientDataJSON, attestationObject, transports = [] } = response;
-    const mistake = mistakeOfClient(clientDataJSON, "webauthn.create", challenge, origins);
+    const data = authenticatorDataOf(bytes(attestationObject));
+    const mistake =
+      mistakeOfClient(clientDataJSON, { type: "webauthn.create", challenge, origins }) ??
+      (data && mistakeOfAuthenticator(data, "webauthn.create"));
     if (mistake !== undefined) return rejected(mistake);
-    if (rawId !== id || ![id, clientDataJSON, attestationObject].every(isCanonical)) return rejected(notHeld);
+    if (data === undefined || rawId !== id || ![id, clientDataJSON, attestationObject].every(isOnlySpelling))
+      return rejected(notHeld);
     const verified = await quietly(async () =>
       verifyRegistrationResponse({
         response: {
@@ -56,7 +69,7 @@ export const webauthn: WebAuthn = {
           rawId,
           type: "public-key",
           clientExtensionResults: {},
-          response: { clientDataJSON, attestationObject },
+          response: { clientDataJSON, attestationObject: text(unattested(data)) },
         },
         expectedChallenge: text(challenge),
         expectedOrigin: [...origins],
@@ -67,7 +80,8 @@ export const webauthn: WebAuthn = {
     );
     if (verified?.verified !== true) return rejected(notHeld);
     const { credential, aaguid, credentialDeviceType, origin } = verified.registrationInfo;
-    if (credential.id !== id || publicKeyOf(credential.publicKey) === undefined) return rejected(notHeld);
+    const isHeld = credential.id === id && bytes(id).length <= idBytesMax;
+    if (!isHeld || publicKeyOf(credential.publicKey) === undefined) return rejected(notHeld);
     return {
       credentialId: credential.id,
       publicKey: text(credential.publicKey),
@@ -82,9 +96,31 @@ export const webauthn: WebAuthn = {
 };
 
 const notHeld = "the key's answer does not hold";
+const idBytesMax = 1023; // section 7.1
 const rejected = (why: string): Denial => ({ reason: "ProofRejected", message: why });
-const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
-const isCanonical = (base64url: string): boolean => text(Buffer.from(base64url, "base64url")) === base64url;
+const text = (given: Uint8Array): string => Buffer.from(given).toString("base64url");
+const bytes = (base64url: string): Buffer => Buffer.from(base64url, "base64url");
+const isOnlySpelling = (base64url: string): boolean => text(bytes(base64url)) === base64url;
+
+function authenticatorDataOf(attestationObject: Uint8Array): Uint8Array | undefined {
+  if (!isFilled(attestationObject, 0, 1)) return undefined;
+  const found = isoCBOR.decodeFirst<unknown>(Uint8Array.from(attestationObject));
+  const data: unknown = found instanceof Map ? found.get("authData") : undefined;
+  return data instanceof Uint8Array ? data : undefined;
+}
+
+/**
+ * No attestation is asked for, and a browser takes away what comes all the same (section 5.1.3); where it did not, this
+ * does. So no certificate that a stranger wrote is parsed, and no address in it is called.
+ */
+const unattested = (authData: Uint8Array): Uint8Array =>
+  isoCBOR.encode(
+    new Map<string, string | Uint8Array | Map<string, string>>([
+      ["fmt", "none"],
+      ["attStmt", new Map<string, string>()],
+      ["authData", authData],
+    ]),
+  );
 
 async function quietly<T>(verify: () => Promise<T>): Promise<T | undefined> {
   try {
@@ -92,48 +128,4 @@ async function quietly<T>(verify: () => Promise<T>): Promise<T | undefined> {
   } catch {
     return undefined;
   }
-}
-
-/**
- * Section 5.8.1.1 says byte by byte how a browser writes it; what comes after the four members is plain JSON. So whoever
- * compares bytes (section 5.8.1.2, the limited verification) and whoever parses see the same, and no member comes twice.
- */
-function mistakeOfClient(
-  clientDataJSON: string,
-  type: string,
-  challenge: Uint8Array,
-  origins: readonly string[],
-): string | undefined {
-  const bytes = Buffer.from(clientDataJSON, "base64url");
-  const said = bytes.toString("utf8");
-  const parsed = parse(said);
-  if (parsed === undefined || JSON.stringify(parsed) !== said || !Buffer.from(said).equals(bytes)) return notHeld;
-  if (parsed["type"] !== type) return notHeld;
-  if (parsed["challenge"] !== text(challenge)) return "the key was asked about something else";
-  const { origin } = parsed;
-  if (typeof origin !== "string" || !origins.includes(origin))
-    return "the key was used at another page than the one it is enrolled at";
-  if (parsed["crossOrigin"] !== false || parsed["topOrigin"] !== undefined)
-    return "the key was used inside of another page";
-  const written = `{"type":${JSON.stringify(type)},"challenge":"${text(challenge)}","origin":${JSON.stringify(origin)},"crossOrigin":false`;
-  return said.startsWith(written) ? undefined : notHeld;
-}
-
-function parse(said: string): { readonly [member: string]: unknown } | undefined {
-  try {
-    const value: unknown = JSON.parse(said);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const flag = { present: 0x01, verified: 0x04, backupEligible: 0x08, backedUp: 0x10, reserved: 0x22 } as const;
-
-/** Section 6.1 */
-function mistakeOfFlags(flags = 0, backupEligible: boolean | undefined): string | undefined {
-  const has = (bits: number): boolean => (flags & bits) !== 0;
-  if (!has(flag.present) || !has(flag.verified)) return "the key did not verify you: it needs your PIN or fingerprint";
-  if (has(flag.reserved) || (has(flag.backedUp) && !has(flag.backupEligible))) return notHeld;
-  return has(flag.backupEligible) === (backupEligible === true) ? undefined : notHeld;
 }
