@@ -1,18 +1,19 @@
-# One image for every process: kube-elevate controller | verifier. Runs as nobody in particular, on a file system that it
-# never writes to.
+# One image for every process: kube-elevate controller | verifier | sweep. Runs as nobody in particular, on a file system
+# that it never writes to.
 FROM node:24.21.0-trixie-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY hack/bundle hack/bundle
 COPY src src
-RUN npm run build && npm prune --omit=dev --ignore-scripts
+RUN npm run build
 
 FROM node:24.21.0-trixie-slim
 WORKDIR /app
-ENV NODE_ENV=production
+# Memory. Each compiler that optimizes maps 5 MB of itself and works in 20 more; what runs here waits for the network, and is
+# as fast by the quick ones. A young generation of 1 MB, and two arenas of malloc, are enough for little that lives long.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=2
 COPY --from=build /build/package.json ./
-COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
 USER 65532:65532
-ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "dist/main.js"]
+ENTRYPOINT ["node", "--liftoff-only", "--no-turbofan", "--max-semi-space-size=1", "dist/main.js"]

@@ -55,7 +55,7 @@ format: node_modules/.installed ## formats code and sorts imports
 	@$(NODE); exec npx --no-install biome check --write .
 
 .PHONY: build
-build: node_modules/.installed ## compiles src to dist, as the image and the plugin ship it
+build: node_modules/.installed ## bundles the processes into dist, as the image ships them
 	@$(NODE); exec npm run --silent build
 
 .PHONY: plugin

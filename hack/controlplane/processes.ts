@@ -1,5 +1,6 @@
 import { type FileHandle, open, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { imageCommand } from "../bundle/image.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
@@ -15,6 +16,8 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Instead of free ones. */
   readonly ports?: Ports;
+  /** Run as the image does, from dist/, which `bundle` has written before; else from the sources. */
+  readonly asImage?: boolean;
   /** false: return when it runs, for a test of what it does before it is ready. */
   readonly waitUntilReady?: boolean;
   readonly signal?: AbortSignal;
@@ -25,7 +28,7 @@ export interface Ports {
   readonly endpoint: number;
 }
 
-/** One of our own processes, run from the sources. It ends with the control plane, or with us. */
+/** One of our own processes. It ends with the control plane, or with us. */
 export interface Process extends Supervised {
   /** The base of /livez and /readyz. */
   readonly health: string;
@@ -50,12 +53,20 @@ export async function startVerifier(controlPlane: ControlPlane, options: Process
 /** Runs one pass of the sweeper with the rights of its ServiceAccount to its end, and returns its exit code and its log. */
 export async function runSweep(
   controlPlane: ControlPlane,
-  options: Pick<ProcessOptions, "kubeconfig" | "env"> = {},
+  options: Pick<ProcessOptions, "kubeconfig" | "env" | "asImage"> = {},
 ): Promise<{ readonly code: number; readonly log: string }> {
-  const kubeconfig = options.kubeconfig ?? (await controlPlane.accountKubeconfig("sweeper"));
-  const started = await spawn(controlPlane, "sweep", { ...options, kubeconfig });
+  const started = await startSweep(controlPlane, options);
   const code = await started.exited;
   return { code, log: await readFile(started.logFile, "utf8") };
+}
+
+/** The same, for a test that does not let it come to its end. */
+export async function startSweep(
+  controlPlane: ControlPlane,
+  options: Pick<ProcessOptions, "kubeconfig" | "env" | "asImage"> = {},
+): Promise<Process> {
+  const kubeconfig = options.kubeconfig ?? (await controlPlane.accountKubeconfig("sweeper"));
+  return spawn(controlPlane, "sweep", { ...options, kubeconfig });
 }
 
 /** Writes the certificate that the endpoint is checked by, as the trust ConfigMap publishes it, and returns the file. */
@@ -103,9 +114,10 @@ async function spawn(controlPlane: ControlPlane, role: string, options: ProcessO
   const name = basename(logFile, ".log");
   const ports = options.ports ?? { health: await freePort(), endpoint: await freePort() };
   const endpoint = `https://127.0.0.1:${ports.endpoint}`;
+  const command = options.asImage === true ? imageCommand() : fromSources;
   const child = await supervise({
     file: process.execPath,
-    args: ["--disable-warning=ExperimentalWarning", join(root, "src/main.ts"), role],
+    args: [...command.args, role],
     cwd: root,
     env: {
       PATH: process.env["PATH"],
@@ -115,12 +127,15 @@ async function spawn(controlPlane: ControlPlane, role: string, options: ProcessO
       KUBE_ELEVATE_HEALTH_PORT: String(ports.health),
       KUBE_ELEVATE_ENDPOINT_PORT: String(ports.endpoint),
       KUBE_ELEVATE_URL: endpoint,
+      ...command.env,
       ...options.env,
     },
     logFile,
   });
   return { ...child, name, health: `http://127.0.0.1:${ports.health}`, endpoint, ports };
 }
+
+const fromSources = { args: ["--disable-warning=ExperimentalWarning", join(root, "src/main.ts")], env: {} };
 
 async function isReady(started: Process): Promise<boolean> {
   await mustRun([started]);
