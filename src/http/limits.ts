@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Request, RequestHandler, Response } from "express";
 import { MemoryStore, rateLimit } from "express-rate-limit";
 import { refuse } from "./refusal.ts";
@@ -14,9 +15,12 @@ export type Limits = {
   /** Requests that wait for their answer at one time. */
   readonly inFlight: number;
   readonly windowMs: number;
-  /** In a window, for all callers together and for one object (not for one address: many share one behind a proxy). */
+  /** In a window, for all callers together. */
   readonly overall: number;
-  readonly perObject: number;
+  /** Half of it for one address: a stranger leaves the other half, and behind a proxy many share one address. */
+  readonly perAddress: number;
+  /** For one object and one codeVerifier: who guesses codeVerifiers uses up nothing of who has the right one. */
+  readonly perCodeVerifier: number;
 };
 
 export const usualLimits: Limits = {
@@ -28,37 +32,48 @@ export const usualLimits: Limits = {
   inFlight: 256,
   windowMs: 10_000,
   overall: 2_000,
-  perObject: 100,
+  perAddress: 1_000,
+  perCodeVerifier: 100,
 };
 
 export type Rings = {
-  readonly overall: RequestHandler;
-  readonly perObject: RequestHandler;
+  /** By address, then for all together; they come first, and bound how many keys the next one remembers. */
+  readonly outer: readonly RequestHandler[];
+  /** Wants the body. */
+  readonly perCodeVerifier: RequestHandler;
   readonly inFlight: RequestHandler;
   close(): void;
 };
 
-/** `keyOf` names the object that a request is about. The outer ring also bounds how many keys the inner one remembers. */
-export function createRings(limits: Limits, keyOf: (request: Request) => string): Rings {
-  const stores = [new MemoryStore(), new MemoryStore()] as const;
-  const ring = (limit: number, store: MemoryStore, keyGenerator: (request: Request) => string): RequestHandler =>
+/** `objectOf` names the object that a request is about. */
+export function createRings(limits: Limits, objectOf: (request: Request) => string): Rings {
+  const stores = [new MemoryStore(), new MemoryStore(), new MemoryStore()] as const;
+  const ring = (limit: number, store: MemoryStore, keyGenerator?: (request: Request) => string): RequestHandler =>
     rateLimit({
       windowMs: limits.windowMs,
       limit,
       store,
-      keyGenerator,
+      ...(keyGenerator && { keyGenerator }), // else the address, or the /56 of it
       standardHeaders: false, // the count of an object's callers is nobody's business
       legacyHeaders: false,
       handler: (_request, response) => tooMany(response, Math.ceil(limits.windowMs / 1000)),
     });
   return {
-    overall: ring(limits.overall, stores[0], () => "all"),
-    perObject: ring(limits.perObject, stores[1], keyOf),
+    outer: [ring(limits.perAddress, stores[0]), ring(limits.overall, stores[1], () => "all")],
+    perCodeVerifier: ring(limits.perCodeVerifier, stores[2], (request) => `${objectOf(request)} ${openedBy(request)}`),
     inFlight: atMost(limits.inFlight),
     close: () => {
       for (const store of stores) store.shutdown();
     },
   };
+}
+
+/** As a digest, so that no secret is kept. */
+function openedBy({ body }: Request): string {
+  const sent: unknown = body;
+  const isSecret = typeof sent === "object" && sent !== null && "codeVerifier" in sent;
+  const codeVerifier = isSecret && typeof sent.codeVerifier === "string" ? sent.codeVerifier : "";
+  return createHash("sha256").update(codeVerifier).digest("base64url");
 }
 
 function atMost(limit: number): RequestHandler {

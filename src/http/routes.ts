@@ -59,13 +59,18 @@ export function createRoutes(options: RouteOptions): { readonly router: Router; 
   const { flows, limits } = options;
   const rings = createRings(limits, (request) => `${param(request, "namespace")}/${param(request, "name")}`);
   const router = Router({ caseSensitive: true, strict: true });
-  const guards: readonly RequestHandler[] = [typed, rings.inFlight, rings.perObject, jsonReader(limits.bodyBytes)];
+  const guards: readonly RequestHandler[] = [
+    typed,
+    rings.inFlight,
+    jsonReader(limits.bodyBytes),
+    rings.perCodeVerifier,
+  ];
   const route = <B>(path: RegExp, schema: BodySchema<B>, status: number, flow: Flow<B>): void => {
     router.post(path, ...guards, handler(options, schema, status, flow));
     router.all(path, (_request, response) => refuseVerb(response, "POST"));
   };
 
-  router.use(rings.overall, pageRoutes(options.page));
+  router.use(...rings.outer, pageRoutes(options.page));
   route(requestPath("challenge"), challengeBody, 200, (request, body) => flows.challenge(requestOf(request), body));
   route(requestPath("verify"), verifyBody, 200, (request, body) => flows.prove(requestOf(request), body));
   route(authenticatorPath("challenge"), challengeBody, 200, (request, body) =>

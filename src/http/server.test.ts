@@ -383,14 +383,30 @@ test("an API server that cannot be reached is a 503 with Retry-After", async () 
   expect(statusOf(answer).reason).toBe("ServiceUnavailable");
 });
 
-test("callers of one object have a limit, and those of another do not feel it, whatever address they claim", async () => {
-  const { post } = await serve({}, { perObject: 2 });
+test("who opens one object has a limit, and those of another do not feel it, whatever address they claim", async () => {
+  const { post } = await serve({}, { perCodeVerifier: 2 });
   for (const path of [verifyPath, requestPath("payments", "other", "verify"), registerPath]) {
     expect([await post({ path }), await post({ path })].map(({ status }) => status < 300)).toEqual([true, true]);
     const answer = await post({ path, headers: { "X-Forwarded-For": "203.0.113.9" } });
     expect(statusOf(answer)).toMatchObject({ code: 429, reason: "TooManyRequests" });
     expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
   }
+});
+
+test("a stranger's posts use up nothing of who has the codeVerifier", async () => {
+  const { post, calls } = await serve({}, { perCodeVerifier: 2 });
+  for (const wrong of ["B", "B", "B", "B", "C", "D"])
+    await post({ body: { ...proof, codeVerifier: `${wrong.repeat(42)}A` } });
+  for (const body of [{}, { codeVerifier: 1 }, [codeVerifier], null]) await post({ body });
+  expect(calls).toHaveLength(4); // of the four alike two
+  expect([(await post()).status, (await post()).status, (await post()).status]).toEqual([200, 200, 429]);
+});
+
+test("one address has a limit, and what it is refused is not counted for all", async () => {
+  const { post } = await serve({}, { perAddress: 2, overall: 3 });
+  const statuses: number[] = [];
+  for (let count = 0; count < 5; count++) statuses.push((await post()).status);
+  expect(statuses).toEqual([200, 200, 429, 429, 429]);
 });
 
 test("all callers together have a limit too, on any path", async () => {

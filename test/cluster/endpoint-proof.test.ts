@@ -238,13 +238,10 @@ test("TO07: wrong codes without the right codeVerifier are not counted, and lock
     for (const answer of await Promise.all(said)) words.push(String(wordOf(answer)));
   }
   expect(words).toHaveLength(1_000);
-  expect(new Set(words)).toEqual(new Set(["401,CallerUnknown", "429,TooManyRequests"]));
+  expect(new Set(words)).toEqual(new Set(["401,CallerUnknown"]));
   expect(await failuresOf("gus")).toEqual(before);
-  await eventually(
-    async () => (await verify(one, open, codeAt(gus.seed, await stepNow()))).status === 200,
-    30,
-    "gus is not locked, and her callers have a limit for seconds alone",
-  );
+  // not locked, and strangers have used up nothing of what she may post
+  expect((await verify(one, open, codeAt(gus.seed, await stepNow()))).status).toBe(200);
 });
 
 test("RC01: one proof posted twice at once, to two verifiers: one verification, one binding, the same answer; 200 rounds", async () => {
