@@ -45,8 +45,8 @@ type Memory = { askedAtMs: number; refusals: number; usedAtMs: number; answer: {
 /**
  * For entry it asks each time. For a grant that stands it asks every 5 min and answers from memory between; lost is what
  * was refused twice running. A refusal by an authorizer that could not judge (evaluationError) counts for nothing then:
- * one that is sick must not end every grant. At entry it does refuse. Nor does a review that fails count, as all do where
- * somebody's webhook for everything is down: it is made again at the next look, and the other gates are judged meanwhile.
+ * one that is sick must not end every grant. At entry it does refuse. Nor does a review count that fails, say because the
+ * controller lost its right to ask: it is made again at the next look, and the other gates are judged meanwhile.
  */
 export function rememberingUse(
   review: (request: ElevationRequest) => Promise<Verdict>,
