@@ -22,7 +22,8 @@ export function createInsisting(client: KubeClient, times: Partial<typeof defaul
   const { answerMs, againMs, patientMs } = { ...defaultTimes, ...times };
   const patient = new Map<string, Promise<Outcome>>();
   return async (path, uid) => {
-    if (patient.has(uid) || patient.size >= patientMax) return removal(client, path, { uid }, againMs);
+    if (patient.has(uid)) return removal(client, path, { uid }, againMs);
+    if (patient.size >= patientMax) return removal(client, path, { uid }, answerMs);
     const asked = removal(client, path, { uid }, patientMs).finally(() => patient.delete(uid));
     patient.set(uid, asked);
     return within(answerMs, asked, `DELETE ${path} is not answered yet`);
