@@ -2,8 +2,9 @@ import { readFile } from "node:fs/promises";
 import { beforeAll, expect, test } from "vitest";
 import { endpointCAFile } from "../../hack/controlplane/processes.ts";
 import { bindingsPath } from "../contract/bodies.ts";
-import { type Armed, faults, type Lane, openLane, type Point } from "./crash/lane.ts";
+import { type Armed, faults, type Lane, openLane, type Point, reached } from "./crash/lane.ts";
 import { type Ending, endings, enrolledAt, isAllowed, live, terminate, type World } from "./crash/life.ts";
+import { type Lived, tableOf } from "./crash/table.ts";
 import { eventually, useControlPlane } from "./support/control-plane.ts";
 import { type Person, totpOf } from "./support/endpoint.ts";
 import { madeTwice, writesOf } from "./support/history.ts";
@@ -62,7 +63,7 @@ async function play(
   expect(status?.phase).toBe(ending);
   expect(await isAllowed(world, lane.namespace, person.username)).toBe(false);
   if (point === undefined) await eventually(() => armed.calls.includes(lastCall), 10, "the last Event is written");
-  else await within(20, armed.over, "the point is reached");
+  else await reached(armed);
   return armed.calls;
 }
 
@@ -75,13 +76,13 @@ test("EX05a, EX20, RC03: every life, with each of its writes never made or its r
   if (lane === undefined) throw new Error("no lane");
   const lives: Fault[] = [];
   const told: string[] = [];
+  const lived: Lived[] = [];
   await Promise.all(
     endings.map(async (ending, index) => {
       const calls = await play(lanes[index] ?? lane, `whole-${ending.toLowerCase()}`, { ending });
       expect(new Set(calls).size, "each write is made once").toBe(calls.length);
       for (const fault of faults) lives.push(...calls.map((call) => ({ ending, point: { call, fault } })));
-      const each = faults.map((fault) => `${String(calls.length)} ${fault}`).join(", ");
-      told.push(`${ending}: ${each}; its writes: ${calls.join(", ")}`);
+      told.push(`${ending}: ${calls.join(", ")}`);
     }),
   );
   const waiting = lives.map((life, index) => ({ life, name: `life-${String(index)}` }));
@@ -95,12 +96,13 @@ test("EX05a, EX20, RC03: every life, with each of its writes never made or its r
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const { life, name } = next;
         const where = `${at.namespace}/${name} ${life.ending}: ${life.point.call}, ${life.point.fault}`;
+        const from = performance.now();
         await play(at, name, life).catch((error: unknown) => failed.push(`${where}: ${String(error)}`));
+        lived.push({ life: life.ending, fault: life.point.fault, ms: performance.now() - from });
       }
     }),
   );
-  const seconds = ((performance.now() - began) / 1_000).toFixed(0);
-  process.stderr.write(`${told.toSorted().join("\n")}\n${String(lives.length)} crash points in ${seconds} s\n`);
+  process.stderr.write(`${told.toSorted().join("\n")}\n${tableOf(lived, performance.now() - began)}\n`);
   expect(failed).toEqual([]);
 }, 600_000);
 
@@ -121,7 +123,7 @@ test("RC04: gone between the last read and the create: what was made is gone at 
   };
   const armed = lane.arm({ request: "gone", authenticator: totpOf(person.username) }, { call: create, meanwhile });
   await expect(live(world, lane, { person, name: "gone", ending: "Released" })).rejects.toThrow(/not found/);
-  await within(20, armed.over, "the point is reached");
+  await reached(armed);
   const isBound = async (): Promise<boolean> =>
     JSON.stringify(await must(world.plane, "admin", "GET", bindingsPath(lane.namespace))).includes("elevate:gone:");
   await eventually(async () => !(await isBound()), 5, "the binding is gone");
@@ -149,9 +151,4 @@ async function expectRaced(lane: Lane, ending: Ending): Promise<void> {
   const calls = await play(lane, about.name, { ending, point: { call: create, meanwhile } }, person);
   expect(calls).toContain("controller DELETE rolebindings");
   expect(calls).not.toContain("controller PATCH elevationrequests/status Active");
-}
-
-async function within(seconds: number, what: Promise<void>, why: string): Promise<void> {
-  let seen = false;
-  await Promise.all([what.then(() => (seen = true)), eventually(() => seen, seconds, why)]);
 }

@@ -181,7 +181,7 @@ test("RC05: revoke and expiry at one moment, on two replicas: one terminal phase
       await until(one, isOffered, "is offered");
       await proveAtBoth(one);
       const { status } = await until(one, isActive, "is active");
-      await sleepUntil(parseInstant(status?.grant?.expirationTime) + 5 * (index - 12));
+      await sleepUntil(parseInstant(status?.grant?.expirationTime) + 25 * (index - 18));
       const landed = await terminate(world.plane, "sre", one).then(
         () => true,
         () => false,
@@ -200,7 +200,7 @@ test("RC05: revoke and expiry at one moment, on two replicas: one terminal phase
   const phases = ends.map(({ ended }) => ended.status?.phase);
   const count = (phase: string): string => `${String(phases.filter((one) => one === phase).length)} ${phase}`;
   process.stderr.write(
-    `revoked from 60 ms before the expiration to 55 ms after: ${count("Revoked")}, ${count("Expired")}\n`,
+    `revoked from 450 ms before the expiration to 125 ms after: ${count("Revoked")}, ${count("Expired")}\n`,
   );
   expect(madeTwice(await auditLog())).toEqual([]);
 }, 90_000);
@@ -278,7 +278,10 @@ test("EX14: one stopped by SIGSTOP with any write of a life on its way, resumed 
     else expect(code).toBe(namespace === revoked ? 201 : 422);
   }
   for (const { metadata } of ended.filter(({ metadata: { namespace } }) => namespace === revoked))
-    late.push(`binding ${revoked}/${nameOfBinding(metadata)}`, `Event Unbind of ${metadata.uid}`);
+    late.push(
+      `binding ${revoked}/${nameOfBinding(metadata)}`,
+      `Event Unbind of ${metadata.uid}: RoleBinding ${nameOfBinding(metadata)} is gone`,
+    );
   for (const { controller } of holders) controller.kill("SIGCONT");
   await eventually(async () => !(await Promise.all(ended.map(isBound))).includes(true), 5, "what came late is gone");
   await sleep(6_000); // longer than from one list to the next

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ControlPlane } from "../../../hack/controlplane/control-plane.ts";
+import { eventually } from "../../../hack/controlplane/eventually.ts";
 import { type Process, startController, startVerifier, type Verifier } from "../../../hack/controlplane/processes.ts";
 import { type Proxy, startProxy, type Write } from "../support/proxy.ts";
 
@@ -9,8 +10,9 @@ import { type Proxy, startProxy, type Write } from "../support/proxy.ts";
 /** Before: it never reaches the API server. After: applied, the process dies without its reply. Cut: it lives on without. */
 export const faults = ["killed before", "killed after", "reply cut"] as const;
 /** `meanwhile`: nothing goes wrong, but this comes between what the process has read and what it writes. */
+export type Fault = (typeof faults)[number];
 export type Point = { readonly call: string } & (
-  | { readonly fault: (typeof faults)[number] }
+  | { readonly fault: Fault }
   | { readonly meanwhile: () => Promise<void> }
 );
 export type Down = { readonly namespace: string; readonly from: number; readonly to: number };
@@ -22,6 +24,8 @@ export interface Lane {
   controller(): Promise<Process>;
   /** From now on the calls about this request and person are counted, and the first that is the point's goes wrong. */
   arm(about: { readonly request: string; readonly authenticator: string }, point?: Point): Armed;
+  /** Kills the controller, and starts the next one when this is done. */
+  withoutController(deed: () => Promise<void>): Promise<void>;
   /** When a process of it was dead. */
   readonly downs: readonly Down[];
   stop(): Promise<void>;
@@ -32,6 +36,12 @@ export interface Armed {
   readonly calls: readonly string[];
   /** Resolves when what was to go wrong went wrong and, where one was killed, the next one is ready. */
   readonly over: Promise<void>;
+}
+
+/** Resolves when what was to go wrong went wrong and is over. */
+export async function reached({ over }: Armed): Promise<void> {
+  let seen = false;
+  await Promise.all([over.then(() => (seen = true)), eventually(() => seen, 30, "the point is reached")]);
 }
 
 type Role = "controller" | "verifier";
@@ -51,17 +61,15 @@ export async function openLane(plane: ControlPlane, namespace: string): Promise<
     else running.verifier = startVerifier(plane, options);
     await running[role];
   };
-  const kill = async (role: Role, done: () => void): Promise<void> => {
+  const kill = async (role: Role): Promise<() => Promise<void>> => {
     const from = Date.now();
     const victim = await running[role];
     victim?.kill("SIGKILL");
     await victim?.exited;
-    const restart = async (): Promise<void> => {
+    return async () => {
       await start(role);
       downs.push({ namespace, from, to: Date.now() });
-      done();
     };
-    restart().catch(() => undefined); // then it is never over, and its log says why
   };
   const around = (role: Role) => {
     const isPoint = (write: Write, when: "before" | "after"): Point | undefined => {
@@ -83,10 +91,17 @@ export async function openLane(plane: ControlPlane, namespace: string): Promise<
         return undefined;
       }
       if (point.fault === "reply cut") done();
-      else await kill(role, done);
+      else {
+        const restart = await kill(role);
+        const next = async (): Promise<void> => {
+          await restart();
+          done();
+        };
+        next().catch(() => undefined); // then it is never over, and its log says why
+      }
       return "cut" as const;
     };
-    return { namespace, counts, before: hook("before"), after: hook("after") };
+    return { namespace, labelled: role === "controller", counts, before: hook("before"), after: hook("after") };
   };
 
   const arm: Lane["arm"] = (about, point) => {
@@ -105,6 +120,11 @@ export async function openLane(plane: ControlPlane, namespace: string): Promise<
     arm,
     verifier: async () => running.verifier ?? Promise.reject(new Error("no verifier was started")),
     controller: async () => running.controller ?? Promise.reject(new Error("no controller was started")),
+    async withoutController(deed) {
+      const restart = await kill("controller");
+      await deed();
+      await restart();
+    },
     async stop() {
       await Promise.all([running.controller, running.verifier].map(async (process) => (await process)?.stop()));
       await Promise.all([proxies.controller?.close(), proxies.verifier?.close()]);

@@ -47,6 +47,18 @@ export async function terminate(
   await must(plane, by, "PATCH", requestsPath(namespace, `/${name}`), { spec: { termination: { by } } });
 }
 
+export type Plan = {
+  readonly person: Person;
+  readonly name: string;
+  readonly ending: Ending;
+  readonly duration?: string;
+  /** What else happens on the way; what is done while it is active is done instead of a release or revoke. */
+  readonly deeds?: {
+    readonly beforeProof?: (codeVerifier: string) => Promise<void>;
+    readonly whenActive?: (request: ElevationRequest) => Promise<void>;
+  };
+};
+
 /**
  * One life of a request, from the asking to its end, as people live it whatever dies on the other side: who gets no answer
  * asks again, and whose code was spent without a grant takes the next one.
@@ -54,11 +66,10 @@ export async function terminate(
 export async function live(
   { plane, ca }: World,
   place: Place,
-  { person, name, ending }: { readonly person: Person; readonly name: string; readonly ending: Ending },
+  { person, name, ending, deeds = {}, duration = ending === "Expired" ? "3s" : "10m" }: Plan,
 ): Promise<ElevationRequest> {
   const { namespace } = place;
   const codeVerifier = newSecret();
-  const duration = ending === "Expired" ? "3s" : "10m";
   const spec = { duration, codeChallenge: challengeOf(codeVerifier) };
   await must(plane, person.username, "POST", requestsPath(namespace), requestBody(name, spec));
   const get = async (): Promise<ElevationRequest> => {
@@ -71,21 +82,23 @@ export async function live(
         const request = await get();
         return holds(request) && request;
       },
-      40,
+      90,
       `${namespace}/${name} ${what}`,
     );
   await until(({ status }) => status?.phase !== undefined, "is offered");
+  await deeds.beforeProof?.(codeVerifier);
   await proveUntilDone();
-  if (ending !== "Expired") {
-    const { spec: asked } = await until((request) => request.status?.phase === "Active" || ended(request), "is active");
+  if (ending !== "Expired" || deeds.whenActive !== undefined) {
+    const active = await until((request) => request.status?.phase === "Active" || ended(request), "is active");
     const by = ending === "Released" ? person.username : "sre";
-    if (asked.termination === undefined) await terminate(plane, by, { namespace, name });
+    if (deeds.whenActive !== undefined) await deeds.whenActive(active);
+    else if (active.spec.termination === undefined) await terminate(plane, by, { namespace, name });
   }
   return until(ended, "has ended");
 
   /** Two steps' codes are good at a time: the older one first, so that the next is at hand. */
   async function proveUntilDone(): Promise<void> {
-    const end = performance.now() + 70_000;
+    const end = performance.now() + 90_000;
     for (let step = (await stepNow(2_000)) - 1; !isProven(await get()); ) {
       if (performance.now() > end) throw new Error(`${namespace}/${name} cannot be proven`);
       const body = { codeVerifier, totp: { code: codeAt(person.seed, step) } };

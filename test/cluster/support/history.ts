@@ -57,8 +57,19 @@ export function historyOf(auditLog: string): History {
   const calls: Call[] = [];
   const removals = new Map<string, Removal>();
   const byResource = new Map<string, Map<string, Revision[]>>();
+  // a DELETE whose caller hung up may have been carried out: the next read that finds nothing says so
+  const unanswered: Removal[] = [];
+  const missed = ({ resource, namespace, name, to }: Call): void => {
+    for (const removal of unanswered)
+      if (removal.resource === resource && removal.namespace === namespace && removal.name === name)
+        if (!removals.has(removal.uid)) removals.set(removal.uid, { ...removal, to });
+  };
   for (const line of auditLog.split("\n")) {
-    if (line === "" || isMereRead(line)) continue;
+    if (line === "") continue;
+    if (isMereRead(line)) {
+      if (unanswered.length > 0 && isMiss(line)) missed(callOf(entry.parse(JSON.parse(line))));
+      continue;
+    }
     const read = entry.parse(JSON.parse(line));
     if (read.stage !== "ResponseComplete" || read.objectRef === undefined) continue;
     const call = callOf(read);
@@ -66,6 +77,8 @@ export function historyOf(auditLog: string): History {
     if (call.dryRun || call.code >= 300 || ["get", "list", "watch"].includes(call.verb)) continue;
     if (call.verb.startsWith("delete")) {
       for (const uid of removedBy(read.responseObject)) removals.set(uid, { ...call, uid });
+      const uid = call.code >= 500 ? condition.safeParse(read.requestObject).data?.preconditions.uid : undefined;
+      if (uid !== undefined) unanswered.push({ ...call, uid });
       continue;
     }
     const object = stored.safeParse(read.responseObject).data;
@@ -84,6 +97,10 @@ export function historyOf(auditLog: string): History {
 /** Most lines are: they are not even parsed. What people try to do with Pods says who has access. */
 const isMereRead = (line: string): boolean =>
   ["get", "list", "watch"].includes(/"verb":"(\w+)"/.exec(line)?.[1] ?? "") && !line.includes('"resource":"pods"');
+
+const isMiss = (line: string): boolean =>
+  line.includes('"verb":"get"') && line.includes('"code":404') && line.includes('"stage":"ResponseComplete"');
+const condition = z.looseObject({ preconditions: z.looseObject({ uid: z.string() }) });
 
 function callOf(read: z.infer<typeof entry>): Call {
   const { resource = "", subresource, namespace = "", name = "" } = read.objectRef ?? {};
@@ -133,12 +150,12 @@ export function madeTwice(auditLog: string): readonly string[] {
   const history = historyOf(auditLog);
   const firsts = (resource: string): readonly Revision[] =>
     [...history.revisions(resource).values()].flatMap((states) => states.slice(0, 1));
-  const event = z.looseObject({ action: z.string(), regarding: z.looseObject({ uid: z.string() }) });
+  const event = z.looseObject({ action: z.string(), note: z.string(), regarding: z.looseObject({ uid: z.string() }) });
   const made = [
     ...firsts("rolebindings").map(({ namespace, name }) => `binding ${namespace}/${name}`),
     ...firsts("events").flatMap(({ user, object }) => {
       const seen = user.startsWith("system:serviceaccount:elevate-system:") ? event.parse(object) : undefined;
-      return seen === undefined ? [] : [`Event ${seen.action} of ${seen.regarding.uid}`];
+      return seen === undefined ? [] : [`Event ${seen.action} of ${seen.regarding.uid}: ${seen.note}`];
     }),
   ];
   return made.filter((what, index) => made.indexOf(what) !== index);

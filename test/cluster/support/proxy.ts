@@ -26,18 +26,21 @@ export type Around = {
   readonly counts?: (method: string, path: string) => boolean;
   /** Shows the process the requests and bindings of this namespace alone, so that many share one API server. */
   readonly namespace?: string;
+  /** Of authenticators its lists have those labelled `lane: <namespace>` alone, which is for who lists and never watches. */
+  readonly labelled?: boolean;
 };
 
 export type Proxy = { readonly kubeconfig: string; readonly writes: readonly Write[]; close(): Promise<void> };
 
 /** Stands between the API server and a process that runs with this account, and counts its writes. */
 export async function startProxy(plane: ControlPlane, account: string, around: Around = {}): Promise<Proxy> {
-  const { before, after, counts = isWrite, namespace } = around;
+  const { before, after, counts = isWrite, namespace, labelled = false } = around;
   const agent = new Agent({ keepAlive: true, ca: await readFile(plane.caFile) });
   const writes: Write[] = [];
   const pass = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
-    const path = narrowed(from.url ?? "", namespace);
     const method = from.method ?? "";
+    const asked = narrowed(from.url ?? "", namespace);
+    const path = labelled && method === "GET" ? byLabel(asked, namespace) : asked;
     const text = await buffer(from);
     const write = counts(method, path)
       ? { number: writes.length + 1, method, path, body: parsed(text.toString()) }
@@ -90,6 +93,9 @@ const everywhere =
   /^(\/apis\/(?:kube-elevate\.dev\/v1alpha1|rbac\.authorization\.k8s\.io\/v1))\/(elevationrequests|rolebindings)(?=\?|$)/;
 const narrowed = (path: string, namespace: string | undefined): string =>
   namespace === undefined ? path : path.replace(everywhere, `$1/namespaces/${namespace}/$2`);
+
+const byLabel = (path: string, namespace = ""): string =>
+  path.replace(/(\/authenticators)(?:\?|$)/, `$1?labelSelector=lane%3D${namespace}&`);
 
 function parsed(text: string): unknown {
   try {
