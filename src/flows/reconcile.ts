@@ -82,8 +82,7 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
 }
 
 /**
- * The gates that the next pass will ask for, read beside what it has to wait for anyhow; record and binding it always
- * reads itself. After a promise they are read while it is written, after a bind when the binding is there, so that they
+ * The gates that the next pass will ask for, read beside what it has to wait for anyhow. After a promise they are read while it is written, after a bind when the binding is there, so that they
  * are judged once more before Active; what is Active now was judged then, and is judged again in its own time.
  */
 function lookAhead(

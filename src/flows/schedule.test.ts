@@ -236,6 +236,37 @@ test("a grant of 15 minutes is told to end 5 minutes before it does, once; one o
   expect(warned).toEqual(["fix 5"]);
 });
 
+test("a gate that hangs when a grant is due holds up no ending: it is unbound in time, and closed when the pass is over", async () => {
+  let hanging = false;
+  let timers: ReturnType<typeof play>["timers"] | undefined;
+  const played = play((ports) => ({
+    ...ports,
+    facts: {
+      ...ports.facts,
+      async mayUse(request, scope) {
+        if (!hanging) return ports.facts.mayUse(request, scope);
+        await new Promise<void>((resolve) => timers?.after(15_000, resolve));
+        throw new Error("nothing within 15000 ms");
+      },
+    },
+  }));
+  const { replica, grant, requests, bound, phase } = played;
+  ({ timers } = played);
+  await replica().start();
+  await grant("fix");
+  await timers.advance(15 * minute - 5_000);
+  hanging = true;
+  const request = await requests.get("fix");
+  if (request === undefined) throw new Error("fix is gone");
+  requests.put(request); // somebody changed it, so it is looked at
+  await timers.advance(4_999);
+  expect(await bound()).toBe(1);
+  await timers.advance(1);
+  expect([await bound(), await phase("fix")]).toEqual([0, "Active"]);
+  await timers.advance(15_000);
+  expect(await phase("fix")).toBe("Expired");
+});
+
 test("a close of one's own is heard of, and nothing is asked for it", async () => {
   const calls: string[] = [];
   const { replica, grant, timers } = play(writing(calls));

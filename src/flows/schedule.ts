@@ -90,6 +90,7 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
     entry.cancel();
     entry.running = true;
     entry.hinted = undefined;
+    const cancelBeside = endBeside(entry);
     try {
       if (await unbindDue(ports, entry.memory)) {
         enqueue(id, entry);
@@ -105,9 +106,19 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
       log.warn({ err: error, ...nameOf(entry), failures: entry.failures }, "a pass failed and is tried again");
       arm(id, entry, later(clock(), backoffMs(entry)));
     }
+    cancelBeside();
     entry.running = false;
     if (isNews(entry, entry.hinted)) enqueue(id, entry);
     passes.tell();
+  };
+  /** A pass may hang at a gate when its grant is due: that is ended beside it, and closed by the next one. */
+  const endBeside = ({ what, memory }: Entry): (() => void) => {
+    if (memory.due === undefined || memory.due.at <= clock()) return () => undefined;
+    return after(Math.min(memory.due.at - clock(), timerMaxMs), () => {
+      unbindDue(ports, memory).catch((error: unknown) => {
+        log.warn({ err: error, ...nameOf({ what }) }, "what is due could not be unbound beside a pass that hangs");
+      });
+    });
   };
   /** Never fires early, nor at once for what is far: it says that the time may have come, and asks the clock. */
   const arm = (id: string, entry: Entry, due: Instant): void => {
@@ -237,7 +248,7 @@ async function lookAt(ports: ControllerPorts, { what, memory }: Entry, log: Log)
 const isNews = ({ memory }: Entry, resourceVersion: string | undefined): boolean =>
   resourceVersion !== undefined && resourceVersion !== memory.request;
 
-const nameOf = ({ what }: Entry): { readonly namespace: string; readonly name: string } => {
+const nameOf = ({ what }: Pick<Entry, "what">): { readonly namespace: string; readonly name: string } => {
   const { namespace, name } = "unaccounted" in what ? what.unaccounted.metadata : what;
   return { namespace, name };
 };

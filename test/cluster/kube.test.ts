@@ -330,13 +330,17 @@ test("Events of a request are there for kubectl, one a step that was told", asyn
     { do: "close", phase: "Revoked", cause: { reason: "BindingDrifted" } },
   ];
   for (const step of steps) recorder.tell({ about: request.metadata, step });
-  await recorder.settled();
+  const expiration = later(controller.now(), 5 * 60_000);
+  const another = createRecorder(controller, { instance: "another", clock: () => controller.now() });
+  for (const replica of [recorder, another]) replica.warn({ about: request.metadata, expiration });
+  await Promise.all([recorder.settled(), another.settled()]);
   const printed = await cluster.kubectl("sre", "-n", "shop", "get", "elev", name, "-o", "name");
   expect(printed.trim()).toBe(`elevationrequest.kube-elevate.dev/${name}`);
   const table = await cluster.kubectl("admin", "-n", "shop", "events", "--for", `elev/${name}`);
   expect(table).toMatch(/Normal +ProofAccepted/);
   expect(table).toMatch(/Normal +BindingCreated/);
   expect(table).toMatch(/Warning +BindingDrifted/);
+  expect(table.match(/Warning +Expiring .* ends at \d\d:\d\d:\d\d UTC, in 5m/g)).toHaveLength(1);
 });
 
 test("the cluster is known by the uid of kube-system, and the API server's clock by its answers", async () => {
