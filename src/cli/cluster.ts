@@ -36,6 +36,8 @@ export type Cluster = {
   claim(seen: ElevationRequest, codeChallenge: string): Promise<void>;
   /** Ends the request that was seen, for good. */
   terminate(seen: ElevationRequest, termination: Termination): Promise<void>;
+  /** All of these that decide what the API server takes; undefined: I may not list them. */
+  admission(resource: string): Promise<readonly unknown[] | undefined>;
   /** As kubectl prints it, for `-o json|yaml`. */
   print(resource: string, names: readonly string[], namespace: string | undefined, output: string): Promise<string>;
 };
@@ -139,6 +141,14 @@ export function clusterThrough(
     terminate: async ({ metadata: { name, namespace, uid } }, termination) => {
       const patch = { metadata: { uid }, spec: { termination } };
       await kubectl(["patch", requestsResource, name, "-n", namespace, "--type=merge", "-p", JSON.stringify(patch)]);
+    },
+    admission: async (resource) => {
+      const path = `/apis/admissionregistration.k8s.io/v1/${resource}`;
+      const list = await raw(path).catch((error: unknown) => {
+        if (error instanceof KubectlFailure && error.status === "Forbidden") return undefined;
+        throw error;
+      });
+      return list === undefined ? undefined : items(list);
     },
     print: async (resource, names, namespace, output) => {
       const where = namespace === undefined ? [] : ["-n", namespace];

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { Failure, KubectlFailure } from "../../src/cli/errors.ts";
 import { formatInstant, later } from "../../src/domain/time.ts";
+import type { Stored } from "./kubectl.ts";
 import { alice, authenticator, granted, offer, policy, type Terminal, terminal } from "./terminal.ts";
 
 // What the transcripts leave open: each command, and what each says when it cannot.
@@ -131,12 +132,12 @@ error (DeadlinePassed): payments-debug-7k2mx waits for a proof no longer.
   expect(exitCode).toBe(5);
 });
 
-test("request: a policy that offers no TOTP is refused here, and nothing is created", async () => {
+test("request: where keys cannot be used, a policy that wants one is refused here, and nothing is created", async () => {
   const at = terminal();
   at.put(policy("payments-debug", "pod-debugger", { authentication: { methods: ["WebAuthn"] } }));
   expect(await at.type(ask)).toEqual({
     screen:
-      "error (MethodNotAllowed): payments-debug takes WebAuthn;\n  this version of the plugin proves by TOTP alone\n",
+      "error (MethodNotAllowed): payments-debug takes WebAuthn, and no page is set up on prod-eu where\n  keys can be used. Tell #platform-oncall\n",
     stdout: "",
     exitCode: 3,
   });
@@ -194,7 +195,9 @@ test("request --dry-run: the cluster judges, nothing is created, nothing is aske
 test.each([
   ["request", "error: missing required argument 'policy'"],
   [`${ask} --duration 1d`, "error: --duration takes a duration as in 30m or 1h30m"],
-  [`${ask} --method webauthn`, "error: this version knows the method totp, not webauthn"],
+  [`${ask} --method oidc`, "error: the methods are webauthn and totp, not oidc"],
+  [`${ask} --method webauthn --code-stdin`, "error: --code-stdin is for codes: it goes with --method totp"],
+  [`${ask} --method totp --paste`, "error: --paste is for keys: it goes with --method webauthn"],
   [`${ask} -o wide`, "error: -o takes json, yaml, name, not wide"],
   [`${ask} --what`, "error: unknown option '--what'"],
   ["elevate-me", "error: there is no command elevate-me. See: kubectl elevate --help"],
@@ -326,6 +329,7 @@ test("doctor: all is well", async () => {
 ok     you are oidc:alice@example.com on prod-eu, in namespace payments
 ok     you have TOTP
 ok     in namespace payments you may ask for payments-debug
+ok     nobody else is asked before a binding goes
 ok     the clock of this machine agrees with that of the API server
 ok     endpoint https://elevate.example.com answers, with a certificate that kube-elevate-trust vouches for
 ok     the clock of this machine agrees with that of the endpoint
@@ -346,6 +350,7 @@ wrong  you have no second factor on prod-eu
        Ask an administrator to run: kubectl elevate invite 'oidc:alice@example.com'
 wrong  there is nothing that you may ask for in namespace payments
        Another one: -n NAMESPACE. Or ask an administrator
+ok     nobody else is asked before a binding goes
 ok     the clock of this machine agrees with that of the API server
 wrong  endpoint: no verifier has told where it is (ConfigMap kube-elevate-trust in elevate-system has no url).
        Does a verifier run? kubectl get pods -n elevate-system
@@ -354,6 +359,10 @@ wrong  endpoint: no verifier has told where it is (ConfigMap kube-elevate-trust 
 });
 
 test.each([
+  [
+    new KubectlFailure("Error from server (Forbidden): validatingwebhookconfigurations is forbidden"),
+    "ok     whether others can keep a binding from going, only those can look up who may list webhook configurations\n",
+  ],
   [
     new KubectlFailure("Error from server (Forbidden): elevationpolicies is forbidden"),
     `\
@@ -370,6 +379,48 @@ wrong  policies: Error from server (Forbidden): elevationpolicies is forbidden
   at.failing = error;
   const { screen, exitCode } = await at.type("doctor");
   expect([screen, exitCode]).toEqual([expect.stringContaining(says), 1]);
+});
+
+const deletes = { apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*"], scope: "*" };
+const bindingsAlone = { ...deletes, apiGroups: ["rbac.authorization.k8s.io"], resources: ["rolebindings"] };
+const webhook = (called: string, changed: object = {}): Stored => ({
+  kind: "ValidatingWebhookConfiguration",
+  metadata: { name: called },
+  webhooks: [{ name: `${called}.example.com`, rules: [deletes], failurePolicy: "Fail", ...changed }],
+});
+
+test("EX39: doctor names who else is asked before a binding goes, and what leaves ours out", async () => {
+  const at = terminal();
+  at.put(webhook("all"));
+  at.put({
+    ...webhook("bindings", { rules: [bindingsAlone], timeoutSeconds: 30 }),
+    kind: "MutatingWebhookConfiguration",
+  });
+  at.put(webhook("quiet", { failurePolicy: "Ignore" }));
+  at.put(webhook("creates", { rules: [{ ...deletes, operations: ["CREATE", "UPDATE"] }] }));
+  at.put(webhook("pods", { rules: [{ ...deletes, apiGroups: [""], resources: ["pods"] }] }));
+  at.put(webhook("roles", { rules: [{ ...bindingsAlone, resources: ["roles"] }] }));
+  at.put(webhook("clusters", { rules: [{ ...deletes, scope: "Cluster" }] }));
+  at.put(webhook("cured", { matchConditions: [{ name: "a", expression: "!request.name.startsWith('elevate:')" }] }));
+  for (const other of ["kept", "unbound", "kube-elevate-own-deletes"]) {
+    const spec = { matchConstraints: { resourceRules: [bindingsAlone] } };
+    at.put({ kind: "ValidatingAdmissionPolicy", metadata: { name: other }, spec });
+    const validationActions = other === "unbound" ? ["Audit"] : ["Deny"];
+    at.put({
+      kind: "ValidatingAdmissionPolicyBinding",
+      metadata: { name: other },
+      spec: { policyName: other, validationActions },
+    });
+  }
+  const { screen, exitCode } = await at.type("doctor");
+  expect(screen).toContain(`\
+wrong  others are asked before a binding goes: while one refuses, or does not answer, no access ends
+       ValidatingWebhookConfiguration all: all.example.com (up to 10s)
+       MutatingWebhookConfiguration bindings: bindings.example.com (up to 30s)
+       ValidatingAdmissionPolicy kept
+       Let each leave ours out, in its matchConditions: !request.name.startsWith('elevate:')
+ok `);
+  expect(exitCode).toBe(1);
 });
 
 test.each([

@@ -9,6 +9,7 @@ export type Stored = {
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly status?: Readonly<Record<string, unknown>>;
   readonly data?: Readonly<Record<string, string>>;
+  readonly webhooks?: readonly object[];
 };
 
 export type FakeKubectl = {
@@ -39,6 +40,10 @@ const kinds: { readonly [resource: string]: string } = {
   elevationpolicies: "ElevationPolicy",
   authenticators: "Authenticator",
   configmaps: "ConfigMap",
+  validatingwebhookconfigurations: "ValidatingWebhookConfiguration",
+  mutatingwebhookconfigurations: "MutatingWebhookConfiguration",
+  validatingadmissionpolicies: "ValidatingAdmissionPolicy",
+  validatingadmissionpolicybindings: "ValidatingAdmissionPolicyBinding",
 };
 
 export function fakeKubectl(ground: Ground): FakeKubectl {
@@ -51,9 +56,7 @@ export function fakeKubectl(ground: Ground): FakeKubectl {
 
   const getRaw = (path: string): unknown => {
     const [, namespace, resource = "", name] =
-      /^\/(?:api|apis\/kube-elevate\.dev)\/v1(?:alpha1)?(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/?]+))?/.exec(
-        path,
-      ) ?? [];
+      /^\/(?:api|apis\/[a-z0-9.-]+)\/v1(?:alpha1)?(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/?]+))?/.exec(path) ?? [];
     const kind = kinds[resource] ?? "";
     if (name === undefined) {
       if (ground.failing !== undefined) throw ground.failing;
@@ -95,7 +98,7 @@ export function fakeKubectl(ground: Ground): FakeKubectl {
   };
 
   const get = (args: readonly string[]): string => {
-    const namespace = args[args.indexOf("-n") + 1] ?? "";
+    const namespace = args.includes("-n") ? args[args.indexOf("-n") + 1] : "";
     const names = args.slice(
       2,
       args.findIndex((arg) => arg.startsWith("-")),

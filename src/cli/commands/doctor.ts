@@ -2,6 +2,7 @@ import { authenticatorName } from "../../domain/authenticator-name.ts";
 import { instant, parseInstant } from "../../domain/time.ts";
 import { type ExitCode, exitCodes, Interrupted, KubectlFailure, told } from "../errors.ts";
 import { stateOf } from "../factor.ts";
+import { othersAsked } from "../others.ts";
 import { sceneOf } from "../scene.ts";
 import { exactly, roughly } from "../words.ts";
 import { clusterCommand, endpointOf, inviteCommand, type Scene, type World } from "../world.ts";
@@ -19,6 +20,7 @@ export async function doctor(world: World): Promise<ExitCode> {
     );
   };
   const scene = await check(tell, "the API server", async () => sceneOf(world));
+  const seenAt = world.clock(); // all else takes time
   if (scene === undefined) return exitCodes.failed;
   tell(good(`you are ${scene.me.username} on ${scene.clusterName}, in namespace ${scene.here.namespace}`));
   await check(tell, "second factor", async () => {
@@ -27,7 +29,10 @@ export async function doctor(world: World): Promise<ExitCode> {
   await check(tell, "policies", async () => {
     tell(await policies(world, scene));
   });
-  tell(clockAgainst("the API server", world.clock(), scene.me.serverTime));
+  await check(tell, "webhooks of others", async () => {
+    tell(await others(world));
+  });
+  tell(clockAgainst("the API server", seenAt, scene.me.serverTime));
   await check(tell, "endpoint", async () => {
     const endpoint = endpointOf(world, scene.trust);
     const date = await endpoint.reach();
@@ -99,6 +104,18 @@ async function policies({ cluster }: World, { here, contact }: Scene): Promise<F
       `there is nothing that you may ask for in namespace ${here.namespace}\nAnother one: -n NAMESPACE. Or ask ${contact}`,
     );
   return good(`in namespace ${here.namespace} you may ask for ${usable.join(", ")}`);
+}
+
+async function others({ cluster }: World): Promise<Finding> {
+  const asked = await othersAsked(cluster);
+  if (asked === undefined)
+    return good(
+      "whether others can keep a binding from going, only those can look up who may list webhook configurations",
+    );
+  if (asked.length === 0) return good("nobody else is asked before a binding goes");
+  return wrong(
+    `others are asked before a binding goes: while one refuses, or does not answer, no access ends\n${asked.join("\n")}\nLet each leave ours out, in its matchConditions: !request.name.startsWith('elevate:')`,
+  );
 }
 
 const offMsMax = 6_000; // more than 5 s off nothing is granted; their times are cut to the second
