@@ -25,6 +25,8 @@ export type Cluster = {
   /** Of these policies, the names of those that I may use there. */
   usable(names: readonly string[], namespace: string): Promise<readonly string[]>;
   authenticator(name: string): Promise<Authenticator | undefined>;
+  /** Those of these that exist; one may see one's own by their names. */
+  authenticators(names: readonly string[]): Promise<readonly Authenticator[]>;
   request(named: Named): Promise<ElevationRequest | undefined>;
   /** All of these, in every namespace unless one is named; undefined: I may not list them. */
   list(of: Selected): Promise<readonly ElevationRequest[] | undefined>;
@@ -72,6 +74,20 @@ export function clusterThrough(
         return undefined;
       throw installed(error);
     });
+  const existing = async (kind: string, names: readonly string[], where: readonly string[] = []) => {
+    if (names.length === 0) return [];
+    const text = await kubectl([
+      "get",
+      `${kind}.kube-elevate.dev`,
+      ...names,
+      ...where,
+      "--ignore-not-found",
+      "-o",
+      "json",
+    ]);
+    const found = text.trim() === "" ? undefined : parsed(text); // one name: the object; several: a List
+    return (field(found, "kind") === "List" ? items(found) : asList([found])).filter(isPresent);
+  };
   return {
     here: async () => hereOf(await kubectl(["config", "view", "-o", "json"]), namespaceFlag, contextFlag),
     me: async () => meOf(parsed(await kubectl(["auth", "whoami", "-o", "json"]))),
@@ -106,8 +122,9 @@ export function clusterThrough(
     },
     authenticator: async (name) => {
       const found = await find(`${base}/authenticators/${name}`);
-      return found === undefined ? undefined : { ...authenticator.parse(found), metadata: metaOf(found) };
+      return found === undefined ? undefined : authenticatorOf(found);
     },
+    authenticators: async (names) => (await existing("authenticators", names)).map(authenticatorOf),
     request: async ({ namespace, name }) => {
       const found = await find(`${base}/namespaces/${namespace}/elevationrequests/${encodeURIComponent(name)}`);
       return found === undefined ? undefined : requestOf(found);
@@ -121,13 +138,8 @@ export function clusterThrough(
       });
       return list === undefined ? undefined : items(list).map(requestOf);
     },
-    requests: async (namespace, names) => {
-      if (names.length === 0) return [];
-      const what = [requestsResource, ...names, "-n", namespace, "--ignore-not-found", "-o", "json"];
-      const text = await kubectl(["get", ...what]);
-      const found = text.trim() === "" ? undefined : parsed(text); // one name: the object; several: a List
-      return (field(found, "kind") === "List" ? items(found) : asList([found])).filter(isPresent).map(requestOf);
-    },
+    requests: async (namespace, names) =>
+      (await existing("elevationrequests", names, ["-n", namespace])).map(requestOf),
     create: async (object, { namespace, dryRun = false, output } = {}) => {
       const where = namespace === undefined ? [] : ["-n", namespace];
       const how = dryRun ? ["--dry-run=server"] : [];
@@ -188,6 +200,7 @@ function meOf(review: unknown): Me {
   return { username, serverTime: parseInstant(asText(field(field(review, "metadata"), "creationTimestamp"))) };
 }
 
+const authenticatorOf = (found: unknown): Authenticator => ({ ...authenticator.parse(found), metadata: metaOf(found) });
 const policyOf = (found: unknown): ElevationPolicy => ({ ...elevationPolicy.parse(found), metadata: metaOf(found) });
 function requestOf(found: unknown): ElevationRequest {
   const metadata = metaOf(found);

@@ -13,10 +13,13 @@ export type Endpoint = {
   readonly url: string;
   /** What it holds against us is an answer; that nobody answers is a Failure. */
   post(path: string, body: object): Promise<Answer>;
+  /** A file of the page where keys are used, with the headers that it needs. */
+  file(path: string): Promise<File>;
   /** Whether somebody answers there, and its `Date`. */
   reach(): Promise<string | undefined>;
 };
 
+export type File = { readonly body: string; readonly headers: { readonly [name: string]: string } };
 export type Place = { readonly url: string; readonly ca: string | undefined };
 
 const waitMs = 30_000; // it answers within 20 s, waiting included
@@ -49,6 +52,7 @@ export function endpointAt({ url, ca }: Place, signal: AbortSignal): Endpoint {
           resolve({
             code: response.statusCode ?? 0,
             date: response.headers.date,
+            headers: response.headersDistinct,
             text: Buffer.concat(chunks).toString("utf8"),
           });
         });
@@ -66,11 +70,25 @@ export function endpointAt({ url, ca }: Place, signal: AbortSignal): Endpoint {
   return {
     url,
     post: async (path, body) => answered(url, await send("POST", path, JSON.stringify(body))),
+    file: async (path) => fileOf(url, await send("GET", path)),
     reach: async () => (await send("GET", "/")).date,
   };
 }
 
-type Response = { readonly code: number; readonly date: string | undefined; readonly text: string };
+type Response = {
+  readonly code: number;
+  readonly date: string | undefined;
+  readonly headers: NodeJS.Dict<string[]>;
+  readonly text: string;
+};
+
+const pageHeaders = ["content-type", "content-security-policy", "permissions-policy", "referrer-policy"];
+
+function fileOf(url: string, { code, headers, text }: Response): File {
+  if (code !== 200) throw new Failure(`${url} serves no page where keys are used. See: kubectl elevate doctor`);
+  const kept = pageHeaders.map((name): [string, string] => [name, headers[name]?.[0] ?? ""]);
+  return { body: text, headers: Object.fromEntries(kept) };
+}
 
 function answered(url: string, { code, date, text }: Response): Answer {
   const body = parsed(text);

@@ -4,10 +4,12 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
 import { instant } from "../domain/time.ts";
+import { browserOf } from "./browser.ts";
 import { execute } from "./child.ts";
 import { clusterThrough } from "./cluster.ts";
 import { endpointAt } from "./endpoint.ts";
 import type { Given } from "./flags.ts";
+import { listenOnce } from "./key/listener.ts";
 import { kubectlAt } from "./kubectl.ts";
 import { mineIn } from "./mine.ts";
 import { run } from "./program.ts";
@@ -54,6 +56,8 @@ function worldOf(given: Given, signal = interruption.signal): World {
     },
     shielded: () => worldOf(given, new AbortController().signal),
     zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+    browser: browserOf(env, process.platform),
+    listen: async (state, forMs) => listenOnce(state, forMs, signal),
     randomBytes,
     given: repeated,
   };

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { exitCodes, Failure } from "./errors.ts";
 import * as help from "./help.ts";
-import { onlyTotp, withOutput, withProof } from "./options.ts";
+import { proofOf, withAsking, withOutput } from "./options.ts";
 import type { Does } from "./program.ts";
 import { outputOf } from "./results.ts";
 
@@ -11,6 +11,7 @@ type Options = {
   readonly justification?: string;
   readonly method?: string;
   readonly codeStdin?: boolean;
+  readonly paste?: boolean;
   readonly output?: string;
   readonly requester?: string;
   readonly phase?: string;
@@ -30,23 +31,22 @@ export function addEndings(program: Command, does: Does): void {
       await does(async (world) => (await import("./commands/release.ts")).release(world, name, how))(command);
     });
 
-  withOutput(withProof(program.command("extend [name]").description("ask anew for what you hold, or held")))
+  withOutput(withAsking(program.command("extend [name]").description("ask anew for what you hold, or held")))
     .addHelpText("after", help.extend)
     .action(async (name: string | undefined, options: Options, command: Command) => {
-      const { duration, justification, codeStdin = false, output, method } = options;
-      onlyTotp(method);
-      const asked = { duration, justification, codeStdin, output: outputOf(output) };
+      const { duration, justification, output } = options;
+      const asked = { duration, justification, proof: proofOf(options), output: outputOf(output) };
       await does(async (world) => (await import("./commands/extend.ts")).extend(world, name, asked))(command);
     });
 
-  withProof(program.command("run <policy> [command...]").description("run a command with access that ends with it"))
+  withAsking(program.command("run <policy> [command...]").description("run a command with access that ends with it"))
     .addHelpText("after", help.run)
     .action(async (policy: string, argv: readonly string[], options: Options, command: Command) => {
-      const { duration, justification, codeStdin = false, method } = options;
-      onlyTotp(method);
+      const { duration, justification } = options;
+      const proof = proofOf(options);
       if (argv.length === 0)
         throw new Failure(`which command? As in: kubectl elevate run ${policy} -- bash`, { exitCode: exitCodes.usage });
-      const asked = { duration, justification, codeStdin };
+      const asked = { duration, justification, proof };
       await does(async (world) => (await import("./commands/run.ts")).runElevated(world, policy, argv, asked))(command);
     });
 

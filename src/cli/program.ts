@@ -2,7 +2,7 @@ import { Command, CommanderError } from "commander";
 import { exitCodes, Failure, told } from "./errors.ts";
 import { type Flags, type Given, givenFlags } from "./flags.ts";
 import * as help from "./help.ts";
-import { onlyTotp, withOutput, withProof } from "./options.ts";
+import { methodOf, proofOf, withAsking, withOutput, withProof } from "./options.ts";
 import { addEndings } from "./program-endings.ts";
 import { outputOf } from "./results.ts";
 import type { World } from "./world.ts";
@@ -46,6 +46,7 @@ type Options = {
   readonly duration?: string;
   readonly justification?: string;
   readonly codeStdin?: boolean;
+  readonly paste?: boolean;
   readonly ticketStdin?: boolean;
   readonly new?: boolean;
   readonly dryRun?: boolean;
@@ -81,24 +82,21 @@ function commands(does: Does, out: Surroundings["out"], err: Surroundings["err"]
     await overview(command);
   });
 
-  withOutput(withProof(program.command("request <policy>").description("ask for access, prove it is you, get it")))
+  withOutput(withAsking(program.command("request <policy>").description("ask for access, prove it is you, get it")))
     .option("--new", "ask even where you have this access already")
     .option("--dry-run", "have the cluster judge the request, and create nothing")
     .addHelpText("after", help.request)
     .action(async (policy: string, options: Options, command: Command) => {
-      const { codeStdin = false, new: fresh = false, dryRun = false, output, ...rest } = options;
-      onlyTotp(options.method);
-      const asked = { ...rest, codeStdin, new: fresh, dryRun, output: outputOf(output) };
+      const { duration, justification, new: fresh = false, dryRun = false, output } = options;
+      const proof = proofOf(options);
+      const asked = { duration, justification, proof, new: fresh, dryRun, output: outputOf(output) };
       await does(async (world) => (await import("./commands/request.ts")).request(world, policy, asked))(command);
     });
 
-  withOutput(program.command("prove <name>").description("prove a request that was made by kubectl apply"))
-    .option("--method <method>", "what to prove with: totp (a code from an app)", "totp")
-    .option("--code-stdin", "read the code from stdin: one line, one try")
+  withOutput(withProof(program.command("prove <name>").description("prove a request that was made by kubectl apply")))
     .addHelpText("after", help.prove)
-    .action(async (name: string, { codeStdin = false, output, method }: Options, command: Command) => {
-      onlyTotp(method);
-      const how = { codeStdin, output: outputOf(output) };
+    .action(async (name: string, options: Options, command: Command) => {
+      const how = { proof: proofOf(options), output: outputOf(options.output) };
       await does(async (world) => (await import("./commands/prove.ts")).prove(world, name, how))(command);
     });
 
@@ -127,23 +125,28 @@ function commands(does: Does, out: Surroundings["out"], err: Surroundings["err"]
 
   program
     .command("enroll <method>")
-    .description("set up your second factor: totp (codes from an app), with the ticket that you were handed")
-    .option("--ticket-stdin", "read the ticket from the first line of stdin")
+    .description("set up a second factor: webauthn (a security key or passkey) or totp (codes from an app)")
+    .option("--ticket-stdin", "read the ticket that you were handed from the first line of stdin")
+    .option("--paste", "show the address where your key is used, and paste what it answers: no browser here")
     .addHelpText("after", help.enroll)
-    .action(async (method: string, { ticketStdin = false }: Options, command: Command) => {
-      onlyTotp(method);
-      await does(async (world) => (await import("./commands/enroll.ts")).enrollTotp(world, { ticketStdin }))(command);
+    .action(async (typed: string, { ticketStdin = false, paste = false }: Options, command: Command) => {
+      const method = methodOf(typed);
+      const how = { ticketStdin, paste };
+      await does(async (world) => (await import("./commands/enroll.ts")).enroll(world, method, how))(command);
     });
 
   program
     .command("invite <user>")
     .description("let somebody set up a second factor: prints a ticket for them (inviters)")
-    .option("--method <method>", "what they set up: totp (codes from an app)", "totp")
+    .option(
+      "--method <method>",
+      "what they set up: webauthn or totp; left out: webauthn where the cluster has a page for it",
+    )
     .option("--valid-for <duration>", "how long the ticket is good, at most 168h", "24h")
     .addHelpText("after", help.invite)
     .action(async (user: string, { method, validFor = "24h" }: Options, command: Command) => {
-      onlyTotp(method);
-      await does(async (world) => (await import("./commands/invite.ts")).invite(world, user, { validFor }))(command);
+      const how = { validFor, method: method === undefined ? undefined : methodOf(method) };
+      await does(async (world) => (await import("./commands/invite.ts")).invite(world, user, how))(command);
     });
 
   program

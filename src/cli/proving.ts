@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ElevationRequest, Offer } from "../api/v1alpha1/elevation-request.ts";
+import type { Method } from "../api/v1alpha1/meta.ts";
 import type { VerifyAnswer } from "../api/v1alpha1/wire.ts";
 import { authenticatorName } from "../domain/authenticator-name.ts";
 import { challengePreimage } from "../domain/challenge.ts";
@@ -8,11 +9,11 @@ import { ended, refusedBy, type Told } from "./endings.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { denied, exitCodes, Failure, Interrupted } from "./errors.ts";
 import type { Named } from "./mine.ts";
-import { type Refused, type Secret, verify } from "./verifier.ts";
+import { type ProofBody, type Refused, type Secret, verify } from "./verifier.ts";
 import { clockTime, durationWith, exactly } from "./words.ts";
 import { command, inviteCommand, type Scene, type World } from "./world.ts";
 
-// From an offer to a grant, with TOTP: says what is asked for, takes the code, and says what came of it.
+// From an offer to a grant: says what is asked for, takes the code (key/prove-by-key.ts: the key), and says what came of it.
 
 export type Asked = {
   readonly request: ElevationRequest;
@@ -21,11 +22,16 @@ export type Asked = {
   readonly told: Told;
 };
 /** The two lines that a person must have read before the code is typed. They come from the object, not from what was typed. */
-export function summary({ spec, metadata }: ElevationRequest, offer: Offer, verb = "You ask for"): string {
+export function summary(
+  { spec, metadata }: ElevationRequest,
+  offer: Offer,
+  method: Method,
+  verb = "You ask for",
+): string {
   const { kind, name } = offer.roleRef;
-  const lasts = durationWith(offer.methods, "TOTP");
+  const lasts = durationWith(offer.methods, method);
   const shortened = spec.duration !== undefined && !lasts.startsWith(spec.duration) && !lasts.includes("(");
-  const why = shortened ? `${lasts} (not ${spec.duration}: TOTP gives no more)` : lasts;
+  const why = shortened ? `${lasts} (not ${spec.duration}: ${method} gives no more)` : lasts;
   return [
     `${verb.padEnd(11)}  ${kind}/${name} in namespace ${metadata.namespace}, for ${why}`,
     `As           ${spec.requester.username} on ${offer.cluster.name}`,
@@ -62,12 +68,7 @@ export async function proveByCode(
       continue;
     }
     secret ??= await claim();
-    const answer = await settled(world, asked.endpoint, named, secret, code).catch((error: unknown) => {
-      if (!(error instanceof Interrupted)) throw error;
-      throw new Interrupted(
-        `Given up, but the code was sent. What became of it: ${command(world, `status ${named.name}`)}`,
-      );
-    });
+    const answer = await settled(world, asked.endpoint, named, secret, { totp: { code } });
     if (!("refused" in answer)) return answer;
     refusals.push(answer);
     const again = await nextTry(world, asked, answer);
@@ -76,24 +77,45 @@ export async function proveByCode(
   throw outOfTries(world, asked, refusals);
 }
 
-const nameOf = ({ metadata }: ElevationRequest): Named => ({ namespace: metadata.namespace, name: metadata.name });
+export const nameOf = ({ metadata }: ElevationRequest): Named => ({
+  namespace: metadata.namespace,
+  name: metadata.name,
+});
 const left = ({ clock }: World, { offer }: Asked): string => exactly(parseInstant(offer.deadlineTime) - clock());
 const nextCode = ({ clock }: World): string => exactly(30_000 - (clock() % 30_000));
 
 const roundsMax = 4; // each waits up to 10 s at the endpoint
 
-async function settled(
+/** Sends the proof, and asks on until the grant is Active or ended. */
+export async function settled(
   world: World,
   at: Endpoint,
   of: Named,
   secret: Secret,
-  code: string,
+  proof: ProofBody,
+): Promise<VerifyAnswer | Refused> {
+  try {
+    return await settledOrStopped(world, at, of, secret, proof);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    throw new Interrupted(
+      `Given up, but the proof was sent. What became of it: ${command(world, `status ${of.name}`)}`,
+    );
+  }
+}
+
+async function settledOrStopped(
+  world: World,
+  at: Endpoint,
+  of: Named,
+  secret: Secret,
+  proof: ProofBody,
 ): Promise<VerifyAnswer | Refused> {
   for (let round = 1; ; round += 1) {
-    const send = async (): Promise<VerifyAnswer | Refused> => verify(world, at, of, secret, code);
+    const send = async (): Promise<VerifyAnswer | Refused> => verify(world, at, of, secret, proof);
     const answer = await send().catch(async (error: unknown) => {
       if (error instanceof Interrupted) throw error;
-      await world.pause(1000); // the answer may be lost, not the proof: the same code asks for the same answer
+      await world.pause(1000); // the answer may be lost, not the proof: the same proof asks for the same answer
       return send();
     });
     const open = "phase" in answer && (answer.phase === "Pending" || answer.phase === "Granting");

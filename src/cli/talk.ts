@@ -6,6 +6,8 @@ import { lineReader } from "./lines.ts";
 export type Talk = {
   readonly say: (text: string) => void;
   readonly result: (text: string) => void;
+  /** A long address, unbroken on a line of its own; a terminal is asked to make it a link, and to copy it (OSC 8, OSC 52). */
+  readonly address: (address: string) => void;
   /** stderr is a terminal, and $NO_COLOR is not set. */
   readonly coloured: boolean;
   /** Asks for something secret, which is echoed as `*`; without a terminal the next line of stdin. Undefined: no more input. */
@@ -19,11 +21,12 @@ type Streams = {
   readonly coloured: boolean;
   readonly stdin: Input;
   readonly stdout: NodeJS.WritableStream;
-  readonly stderr: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 };
 
 export function talkOver({ stdin, stdout, stderr, coloured }: Streams, signal: AbortSignal): Talk {
   const next = lineReader(stdin);
+  const isTerminal = stderr.isTTY === true;
   const say = (text: string): void => void stderr.write(`${text}\n`);
   const line = async (): Promise<string | undefined> => {
     const read = await Promise.race([next(), aborted(signal)]);
@@ -33,6 +36,11 @@ export function talkOver({ stdin, stdout, stderr, coloured }: Streams, signal: A
   return {
     say,
     coloured,
+    address: (address) => {
+      const copy = `\u001B]52;c;${Buffer.from(address).toString("base64")}\u0007`;
+      const link = `\u001B]8;;${address}\u001B\\${address}\u001B]8;;\u001B\\`;
+      say(isTerminal ? `${copy}${link}` : address);
+    },
     result: (text) => void stdout.write(`${text}\n`),
     line,
     secret: async (message) => {

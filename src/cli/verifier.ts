@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ChallengeAnswer, VerifyAnswer } from "../api/v1alpha1/wire.ts";
+import type { ChallengeAnswer, VerifyAnswer, VerifyBody } from "../api/v1alpha1/wire.ts";
 import { challengeAnswer, requestPath, type Failure as Status, verifyAnswer } from "../api/v1alpha1/wire.ts";
 import type { Answer, Endpoint } from "./endpoint.ts";
 import { Failure } from "./errors.ts";
@@ -16,6 +16,7 @@ export function newSecret({ randomBytes }: World): Secret {
   return { codeVerifier, codeChallenge: createHash("sha256").update(codeVerifier).digest("base64url") };
 }
 
+export type ProofBody = Pick<VerifyBody, "totp"> | Pick<VerifyBody, "webauthn">;
 export type Refused = { readonly refused: Status };
 
 /** What is offered for the request; waits until something is. */
@@ -29,16 +30,16 @@ export async function challenge(
   return answer.ok ? read(at, challengeAnswer.safeParse(answer.body)) : { refused: answer.status };
 }
 
-/** Sends a code. The same code may be sent again for the same request: it is told the same. */
+/** Sends a proof. The same one may be sent again for the same request: it is told the same. */
 export async function verify(
   world: World,
   at: Endpoint,
   of: Named,
   secret: Secret,
-  code: string,
+  proof: ProofBody,
 ): Promise<VerifyAnswer | Refused> {
   const path = requestPath(of.namespace, of.name, "verify");
-  const answer = await patiently(world, at, path, secret, { totp: { code } });
+  const answer = await patiently(world, at, path, secret, proof);
   return answer.ok ? read(at, verifyAnswer.safeParse(answer.body)) : { refused: answer.status };
 }
 

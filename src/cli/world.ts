@@ -2,6 +2,7 @@ import type { Instant } from "../domain/time.ts";
 import type { Cluster, Here, Me, Trust } from "./cluster.ts";
 import type { Endpoint, Place } from "./endpoint.ts";
 import { Failure } from "./errors.ts";
+import type { Listener } from "./key/listener.ts";
 import type { Mine } from "./mine.ts";
 import type { Talk } from "./talk.ts";
 import { inQuotes, quoted } from "./words.ts";
@@ -22,10 +23,17 @@ export type World = {
   readonly shielded: () => World;
   /** The terminal's time zone. */
   readonly zone: string;
+  /** Undefined: there is none here, as over SSH or without a display. */
+  readonly browser: Browser | undefined;
+  /** For one answer of the page, at a free port of this machine. */
+  readonly listen: (state: string, forMs: number) => Promise<Listener>;
   readonly randomBytes: (count: number) => Uint8Array;
   /** As the user gave them: they are repeated in each command that is offered. */
   readonly given: { readonly namespace: readonly string[]; readonly others: readonly string[] };
 };
+
+/** `open`: whether a window could be asked for. */
+export type Browser = { open(address: string): Promise<boolean> };
 
 /** Who asks, of which cluster, in which namespace. */
 export type Scene = {

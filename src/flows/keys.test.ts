@@ -12,6 +12,7 @@ const now = parseInstant("2026-11-24T10:00:00Z");
 const settings = {
   url: "https://elevate.example.com:8443/x",
   clusterName: "prod-eu",
+  clusterUID: "c-1",
   contact: "#platform-oncall",
   pageURL: "https://elevate.example.com",
   rpId: "elevate.example.com",

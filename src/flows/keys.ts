@@ -10,6 +10,7 @@ import type { Endpoint, KeyMaker, Keys, Stored, TrustStore } from "./ports.ts";
 export type TrustSettings = {
   readonly url: string;
   readonly clusterName: string;
+  readonly clusterUID: string;
   readonly contact: string;
   /** Both empty: keys (WebAuthn) cannot be enrolled or used. */
   readonly pageURL: string;
@@ -111,9 +112,18 @@ function read(data: Stored["data"], make: KeyMaker): Readable {
 /** What the settings say now, and every public half that is not there yet. */
 async function publish(store: TrustStore, make: KeyMaker, found: Found, settings: TrustSettings): Promise<void> {
   const sealKeys = [...found.sealKeys].map(([id, sealKey]) => [`seal-key.${id}`, make.publicSealKey(sealKey)] as const);
-  const { url, clusterName, contact, pageURL, rpId, caCertificates } = settings;
+  const { url, clusterName, clusterUID, contact, pageURL, rpId, caCertificates } = settings;
   const ca = caCertificates ?? found.endpoints.map(({ certificate }) => certificate).join("");
-  const wanted = { url, clusterName, contact, pageURL, rpId, "ca.crt": ca, ...Object.fromEntries(sealKeys) };
+  const wanted = {
+    url,
+    clusterName,
+    clusterUID,
+    contact,
+    pageURL,
+    rpId,
+    "ca.crt": ca,
+    ...Object.fromEntries(sealKeys),
+  };
   for (let tries = 0; tries < triesMax; tries++) {
     const seen = await store.trust();
     const other = sealKeys.find(([key, publicKey]) => (seen.data[key] ?? publicKey).trim() !== publicKey.trim());

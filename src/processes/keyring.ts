@@ -21,10 +21,11 @@ export function materialReader(client: KubeClient, settings: Settings): () => Pr
   return async () => {
     const given = await givenCertificate(settings);
     const { url, clusterName, contact, pageUrl: pageURL, rpId } = settings;
-    const trust = { url, clusterName, contact, pageURL, rpId, caCertificates: given?.cert };
+    const cluster = await readCluster(client, clusterName);
+    const trust = { url, clusterName, clusterUID: cluster.uid, contact, pageURL, rpId, caCertificates: given?.cert };
     const keys = await ensureKeys(store, keyMaker, trust, () => client.now());
     const tls = given ?? { cert: keys.endpoint.certificate, key: keys.endpoint.key };
-    return { keys, cluster: await readCluster(client, clusterName), tls };
+    return { keys, cluster, tls };
   };
 }
 

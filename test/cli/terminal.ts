@@ -3,6 +3,7 @@ import { clusterThrough } from "../../src/cli/cluster.ts";
 import type { Answer, Endpoint } from "../../src/cli/endpoint.ts";
 import { Interrupted, KubectlFailure } from "../../src/cli/errors.ts";
 import type { Given } from "../../src/cli/flags.ts";
+import { listenOnce } from "../../src/cli/key/listener.ts";
 import type { Kept } from "../../src/cli/mine.ts";
 import { run } from "../../src/cli/program.ts";
 import type { World } from "../../src/cli/world.ts";
@@ -41,6 +42,10 @@ export type Terminal = FakeKubectl & {
   /** What the controller makes of a new request, by its status. */
   judged: (object: Stored) => object;
   names: Kept[];
+  /** What stands in for the browser of this machine; undefined: there is none. */
+  browser: World["browser"];
+  /** The address that was shown last. */
+  address: string;
   /** What becomes of a request whose spec is patched. */
   patching: (object: Stored) => Stored;
   /** What happens while the plugin waits this long; nothing by default. */
@@ -79,6 +84,8 @@ export function terminal(): Terminal {
     failing: undefined,
     judged: () => pending(scene),
     names: [],
+    browser: undefined,
+    address: "",
     patching: (object) => (object.spec?.["termination"] === undefined ? object : over(scene, object, "Released")),
     paused: () => undefined,
     command: async () => Promise.resolve(0),
@@ -222,6 +229,8 @@ async function type(scene: Terminal, line: string, typed: readonly (string | nul
       },
       execute: async (argv) => scene.command(argv),
       shielded: () => worldOf(given),
+      browser: scene.browser,
+      listen: async (state, forMs) => listenOnce(state, forMs, new AbortController().signal),
       randomBytes,
       mine: {
         names: async () => Promise.resolve(scene.names),
@@ -234,6 +243,10 @@ async function type(scene: Terminal, line: string, typed: readonly (string | nul
         coloured: false,
         say: (text) => {
           err(`${text}\n`);
+        },
+        address: (address) => {
+          scene.address = address;
+          err(`${address}\n`);
         },
         result: (text) => {
           out(`${text}\n`);
@@ -254,6 +267,7 @@ async function type(scene: Terminal, line: string, typed: readonly (string | nul
 function played(scene: Terminal, url: string): Endpoint {
   return {
     url,
+    file: async () => Promise.reject(new Error("nobody plays the page")),
     reach: async () => Promise.resolve(new Date(scene.now).toUTCString()),
     post: async (path, body) => {
       scene.posts.push({ path, body: { ...body } });

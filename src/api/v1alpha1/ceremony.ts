@@ -35,7 +35,7 @@ export type EnrollCeremony = Return & {
     readonly spec: { readonly owner: { readonly username: string }; readonly method: "WebAuthn" };
   };
   readonly options: CreationOptions;
-  readonly existing?: RequestOptions;
+  readonly existing?: RequestOptions | undefined;
 };
 
 /** TOTP that an existing key confirms: one touch, nothing is made. */

@@ -1,6 +1,7 @@
 import type { ElevationRequest } from "../../api/v1alpha1/elevation-request.ts";
 import { denied, type ExitCode, exitCodes, Failure } from "../errors.ts";
 import { endedHow, endOf, isActive, isOver, mayNotList, mineOf, requestNamed, untilOf } from "../grants.ts";
+import type { ProofOptions } from "../options.ts";
 import { type Output, printRequest } from "../results.ts";
 import { sceneOf } from "../scene.ts";
 import { severalActive } from "../which.ts";
@@ -12,7 +13,7 @@ import { checkDuration, grantOf } from "./request.ts";
 export type ExtendOptions = {
   readonly duration: string | undefined;
   readonly justification: string | undefined;
-  readonly codeStdin: boolean;
+  readonly proof: ProofOptions;
   readonly output: Output | undefined;
 };
 

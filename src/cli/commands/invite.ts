@@ -1,32 +1,34 @@
 import { createHash } from "node:crypto";
-import { apiVersion } from "../../api/v1alpha1/meta.ts";
+import { apiVersion, type Method } from "../../api/v1alpha1/meta.ts";
 import { authenticatorName } from "../../domain/authenticator-name.ts";
 import { formatInstant, instant, later, parseDurationMs, parseInstant } from "../../domain/time.ts";
 import { denied, type ExitCode, exitCodes, Failure, KubectlFailure } from "../errors.ts";
-import { stateOf } from "../factor.ts";
+import { authenticatorNames, freeKeyName, stateOf } from "../factor.ts";
 import { wordOf } from "../refusals.ts";
 import { sceneOf } from "../scene.ts";
 import { dayTime, inQuotes } from "../words.ts";
 import { clusterCommand, inviteCommand, type Scene, type World } from "../world.ts";
 
-export type InviteOptions = { readonly validFor: string };
+export type InviteOptions = { readonly validFor: string; readonly method: Method | undefined };
 
 /**
  * Opens a first enrollment for somebody else. The ticket is all that it takes to enroll as them: it goes to stdout, once,
  * alone, and is in no object; what is stored is its hash.
  */
-export async function invite(world: World, username: string, { validFor }: InviteOptions): Promise<ExitCode> {
+export async function invite(world: World, username: string, options: InviteOptions): Promise<ExitCode> {
   const { cluster, talk, clock, randomBytes, zone } = world;
+  const { validFor } = options;
   const validMs = parseDurationMs(validFor);
   if (validMs === undefined || validMs === 0)
     throw new Failure("--valid-for takes a duration as in 24h or 30m", { exitCode: exitCodes.usage });
   const scene = await sceneOf(world);
   const ticket = Buffer.from(randomBytes(32)).toString("base64url");
-  const name = authenticatorName(username, "totp");
+  const method = options.method ?? ((scene.trust["pageURL"] ?? "") === "" ? "TOTP" : "WebAuthn");
+  const name = await nameFor(world, username, method);
   const until = later(instant(Math.floor(clock() / 1000) * 1000), validMs);
   const spec = {
     owner: { username },
-    method: "TOTP",
+    method,
     codeChallenge: createHash("sha256").update(ticket).digest("base64url"),
     invitedBy: scene.me.username,
     expirationTime: formatInstant(until),
@@ -34,24 +36,37 @@ export async function invite(world: World, username: string, { validFor }: Invit
   try {
     await cluster.create({ apiVersion, kind: "Authenticator", metadata: { name }, spec });
   } catch (error) {
-    throw await whyNot(world, scene, username, error);
+    throw await whyNot(world, scene, { username, name }, error);
   }
-  talk.say(`Invited ${username} to set up TOTP on ${scene.clusterName}, until ${dayTime(until, zone)} (${validFor}).`);
+  talk.say(
+    `Invited ${username} to set up ${method} on ${scene.clusterName}, until ${dayTime(until, zone)} (${validFor}).`,
+  );
   talk.say("Hand over the ticket below, to nobody else and not by way of this cluster: it is all that it takes, once.");
-  talk.say("They run: kubectl elevate enroll totp");
+  talk.say(`They run: kubectl elevate enroll ${method.toLowerCase()}`);
   talk.say(`authenticator.kube-elevate.dev/${name} created`);
   talk.result(ticket);
   return exitCodes.done;
 }
 
-async function whyNot(world: World, scene: Scene, username: string, error: unknown): Promise<unknown> {
+/** Of keys one may have nine: the first name that is free, or that of an invitation which is open. */
+async function nameFor({ cluster }: World, username: string, method: Method): Promise<string> {
+  if (method === "TOTP") return authenticatorName(username, "totp");
+  const found = await cluster.authenticators(authenticatorNames(username));
+  const open = found.find((one) => one.spec.method === "WebAuthn" && stateOf(one) === "invited");
+  const name = open?.metadata.name ?? freeKeyName(username, found);
+  if (name === undefined)
+    throw new Failure(`${username} has nine keys already. Disable and delete one that is not used`);
+  return name;
+}
+
+type Invited = { readonly username: string; readonly name: string };
+async function whyNot(world: World, scene: Scene, { username, name }: Invited, error: unknown): Promise<unknown> {
   if (!(error instanceof KubectlFailure)) return error;
   const { clusterName } = scene;
   const refused = wordOf(error.message);
   if (refused?.reason === "InviteNotPermitted") return denied(refused.reason, notAnInviter(scene, username));
   if (refused !== undefined) return denied(refused.reason, refused.message);
   if (error.status !== "AlreadyExists") return error;
-  const name = authenticatorName(username, "totp");
   const found = await world.cluster.authenticator(name);
   const remove = `    kubectl delete authenticator ${name}`;
   const anew = `    ${clusterCommand(world, `invite ${inQuotes(username)}`)}`;

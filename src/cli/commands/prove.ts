@@ -1,8 +1,11 @@
 import type { ElevationRequest } from "../../api/v1alpha1/elevation-request.ts";
+import type { Method } from "../../api/v1alpha1/meta.ts";
 import { parseInstant } from "../../domain/time.ts";
 import { ended, type Told } from "../endings.ts";
 import { denied, type ExitCode, exitCodes, Failure } from "../errors.ts";
-import { needsFactor } from "../factor.ts";
+import { factorOf } from "../factor.ts";
+import { proveByKey } from "../key/prove-by-key.ts";
+import type { ProofOptions } from "../options.ts";
 import { type Asked, interruptible, proveByCode, summary, tellGrant } from "../proving.ts";
 import { type Output, printRequest } from "../results.ts";
 import { sceneOf } from "../scene.ts";
@@ -11,13 +14,13 @@ import { nextLine } from "../warning.ts";
 import { clockTime, roughly } from "../words.ts";
 import { command, endpointOf, type Scene, type World } from "../world.ts";
 
-export type ProveOptions = { readonly codeStdin: boolean; readonly output: Output | undefined };
+export type ProveOptions = { readonly proof: ProofOptions; readonly output: Output | undefined };
 
 /**
  * Proves a request that no terminal has claimed, as one made by kubectl apply. Whoever wrote it may be somebody else with
  * the same credentials: so it is shown whole, and claimed only when a code has been typed under what was shown.
  */
-export async function prove(world: World, name: string, { codeStdin, output }: ProveOptions): Promise<ExitCode> {
+export async function prove(world: World, name: string, { proof, output }: ProveOptions): Promise<ExitCode> {
   const scene = await sceneOf(world);
   const named = { namespace: scene.here.namespace, name };
   const seen = await world.cluster.request(named);
@@ -30,12 +33,15 @@ export async function prove(world: World, name: string, { codeStdin, output }: P
     return exitCodes.done;
   }
   const asked = await offeredTo(world, scene, seen, told);
-  const lacking = await lackingFor(world, scene, asked);
-  if (lacking !== undefined) throw lacking;
+  const method = await factorFor(world, scene, asked, proof);
+  if (method instanceof Failure) throw method;
   await asked.endpoint.reach(); // claiming it and then not reaching the verifier would waste it
-  show(world, asked);
+  show(world, asked, method);
   await interruptible(name, told, async () => {
-    const answer = await proveByCode(world, asked, codeStdin, async () => claimed(world, asked));
+    const answer =
+      method === "WebAuthn"
+        ? await proveByKey(world, scene, asked, proof.paste, await claimed(world, asked))
+        : await proveByCode(world, asked, proof.codeStdin, async () => claimed(world, asked));
     await world.mine.add({ server: scene.here.server, username: scene.me.username }, named);
     await tellGrant(world, scene, asked, answer);
     world.talk.say(await nextLine(world, scene, named));
@@ -86,17 +92,22 @@ async function offeredTo(world: World, scene: Scene, seen: ElevationRequest, tol
   return { request, offer, endpoint: endpointOf(world, scene.trust), told };
 }
 
-async function lackingFor(world: World, scene: Scene, { request, offer }: Asked): Promise<Failure | undefined> {
-  const methods = offer.methods.map(({ method }) => method);
-  return needsFactor(world, scene, { policyName: request.spec.policyName, methods });
+async function factorFor(
+  world: World,
+  scene: Scene,
+  { request, offer }: Asked,
+  { method }: ProofOptions,
+): Promise<Method | Failure> {
+  const methods = offer.methods.map((offered) => offered.method);
+  return factorOf(world, scene, { policyName: request.spec.policyName, methods, method });
 }
 
-function show({ talk, clock }: World, { request, offer }: Asked): void {
+function show({ talk, clock }: World, { request, offer }: Asked, method: Method): void {
   const { metadata, spec } = request;
   const age = roughly(clock() - parseInstant(metadata.creationTimestamp));
   talk.say(`${metadata.name} was not made by this terminal, but ${age} ago by somebody with your credentials.`);
-  talk.say("Type a code only if it was you.");
-  talk.say(summary(request, offer, "It asks for"));
+  talk.say(method === "TOTP" ? "Type a code only if it was you." : "Use your key only if it was you.");
+  talk.say(summary(request, offer, method, "It asks for"));
   if (spec.justification !== undefined) talk.say(`Why          ${spec.justification}`);
 }
 

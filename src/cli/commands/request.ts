@@ -1,12 +1,15 @@
 import type { ElevationRequest } from "../../api/v1alpha1/elevation-request.ts";
+import type { Method } from "../../api/v1alpha1/meta.ts";
 import { apiVersion } from "../../api/v1alpha1/meta.ts";
 import { parseDurationMs } from "../../domain/time.ts";
 import { ended, refusedBy, type Told } from "../endings.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { denied, type ExitCode, exitCodes, Failure } from "../errors.ts";
-import { needsFactor } from "../factor.ts";
+import { factorOf } from "../factor.ts";
 import { untilOf } from "../grants.ts";
+import { proveByKey } from "../key/prove-by-key.ts";
 import type { Named } from "../mine.ts";
+import type { ProofOptions } from "../options.ts";
 import { type Asked, checkSame, interruptible, proveByCode, summary, tellGrant } from "../proving.ts";
 import { refusalIn, type Wish } from "../refusals.ts";
 import { type Output, printRequest } from "../results.ts";
@@ -19,7 +22,7 @@ import { command, endpointOf, type Scene, type World } from "../world.ts";
 export type RequestOptions = {
   readonly duration?: string | undefined;
   readonly justification?: string | undefined;
-  readonly codeStdin: boolean;
+  readonly proof: ProofOptions;
   readonly new: boolean;
   readonly dryRun: boolean;
   readonly output: Output | undefined;
@@ -77,10 +80,11 @@ export async function grantOf(
     await tellStanding(world, scene, standing);
     return standing.metadata;
   }
-  const lacking = await needsFactor(world, scene, { policyName, methods: policy.spec.authentication.methods });
-  if (lacking !== undefined) {
+  const { methods } = policy.spec.authentication;
+  const factor = await factorOf(world, scene, { policyName, methods, method: options.proof.method });
+  if (factor instanceof Failure) {
     await create(true); // a refusal of the request itself comes first: a factor would not help
-    throw lacking;
+    throw factor;
   }
   const endpoint = endpointOf(world, scene.trust);
   await endpoint.reach(); // a request that could not be proven would only wait for its end
@@ -90,9 +94,12 @@ export async function grantOf(
   const told: Told = { zone: world.zone, contact: scene.contact, again };
   made?.(named);
   await interruptible(name, told, async () => {
-    const asked = await offered(world, scene, wish, { endpoint, told, name, secret });
-    world.talk.say(summary(asked.request, asked.offer));
-    const answer = await proveByCode(world, asked, options.codeStdin, async () => Promise.resolve(secret));
+    const { method, ...asked } = await offered(world, scene, wish, { endpoint, told, name, secret, factor });
+    world.talk.say(summary(asked.request, asked.offer, method));
+    const answer =
+      method === "WebAuthn"
+        ? await proveByKey(world, scene, asked, options.proof.paste, secret)
+        : await proveByCode(world, asked, options.proof.codeStdin, async () => Promise.resolve(secret));
     await tellGrant(world, scene, asked, answer);
   });
   await granted?.(named);
@@ -172,15 +179,21 @@ async function tellStanding(world: World, scene: Scene, standing: ElevationReque
   talk.say(`Longer: ${longer}    A second grant all the same: add --new`);
 }
 
-type Made = { readonly endpoint: Endpoint; readonly told: Told; readonly name: string; readonly secret: Secret };
+type Made = {
+  readonly endpoint: Endpoint;
+  readonly told: Told;
+  readonly name: string;
+  readonly secret: Secret;
+  readonly factor: Method;
+};
 
 /** The offer, as the endpoint and the object say it alike; the object is read back: it is what is agreed to. */
 async function offered(
   world: World,
   { me }: Scene,
   wish: Wish,
-  { endpoint, told, name, secret }: Made,
-): Promise<Asked> {
+  { endpoint, told, name, secret, factor }: Made,
+): Promise<Asked & { readonly method: Method }> {
   const named = { namespace: wish.namespace, name };
   const answer = await challenge(world, endpoint, named, secret);
   const object = await world.cluster.request(named);
@@ -189,12 +202,12 @@ async function offered(
   if (object === undefined) throw denied("RequestEnded", `${name} is gone. Ask again: ${told.again}`);
   checkAsked(object, wish, me.username, secret);
   checkSame(object, object.status?.offer, answer.offer);
-  if (!answer.methods.includes("TOTP"))
+  if (!answer.methods.includes(factor))
     throw denied(
       "AuthenticatorUnknown",
-      `the verifier knows no TOTP authenticator of yours. See: kubectl elevate doctor`,
+      `the verifier takes no ${factor} authenticator of yours for this${answer.methods.length === 0 ? ". See: kubectl elevate doctor" : `, but ${answer.methods.join(" or ")}: --method ${answer.methods[0]?.toLowerCase() ?? ""}`}`,
     );
-  return { request: object, offer: answer.offer, endpoint, told };
+  return { request: object, offer: answer.offer, endpoint, told, method: factor };
 }
 
 /** What was stored must be what was typed: whatever changes requests on their way must not speak for a person. */

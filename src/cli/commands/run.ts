@@ -1,6 +1,7 @@
 import { told } from "../errors.ts";
 import { isOver } from "../grants.ts";
 import type { Named } from "../mine.ts";
+import type { ProofOptions } from "../options.ts";
 import { sceneOf } from "../scene.ts";
 import { goneLine, terminate } from "../terminate.ts";
 import { warnUntilOver } from "../warning.ts";
@@ -11,7 +12,7 @@ import { checkDuration, grantOf } from "./request.ts";
 export type RunOptions = {
   readonly duration: string | undefined;
   readonly justification: string | undefined;
-  readonly codeStdin: boolean;
+  readonly proof: ProofOptions;
 };
 
 /** There was no grant to run the command under. */
