@@ -25,7 +25,10 @@ export type Requests = {
   listOpen(): Promise<readonly ElevationRequest[]>;
   /** As it is now; undefined: lost. */
   swapStatus(seen: ElevationRequest, patch: Status): Promise<ElevationRequest | undefined>;
-  /** The request changed after `seen` and as `enough` wants it, or as it is when `forMs` have passed; undefined: it is gone. */
+  /**
+   * The request changed after `seen` and as `enough` wants it, or as it is when `forMs` have passed; undefined: it is gone.
+   * To tell people: it may be as a watch has just told of it.
+   */
   next(
     seen: ElevationRequest,
     forMs: number,

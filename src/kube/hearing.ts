@@ -5,10 +5,14 @@ import { type Named, watch } from "./watch.ts";
 
 export type Hearing = {
   /**
-   * Resolves when a request is heard of that is newer than `seen` and that `enough` takes, or when `seen` is open no more,
-   * or when `forMs` have passed. A hint: what is true a live read says.
+   * The request as it is heard to be, newer than `seen` and as `enough` wants it. Undefined: it is time to look, since
+   * `forMs` have passed, or it is open no more, or something was heard before.
    */
-  news(seen: ElevationRequest, forMs: number, enough: (heard: ElevationRequest) => boolean): Promise<void>;
+  news(
+    seen: ElevationRequest,
+    forMs: number,
+    enough: (heard: ElevationRequest) => boolean,
+  ): Promise<ElevationRequest | undefined>;
   stop(): Promise<void>;
 };
 
@@ -31,20 +35,21 @@ export function hearRequests(client: Pick<KubeClient, "list" | "stream" | "tell"
   return {
     async news({ metadata: { uid, resourceVersion } }, forMs, enough) {
       const isNewer = (version: string | undefined): boolean => Number(version) > Number(resourceVersion);
-      if (isNewer(versions.get(uid))) return; // told before anybody waited
+      if (isNewer(versions.get(uid))) return undefined; // told before anybody waited
       const tellers = waiting.get(uid) ?? new Set();
       waiting.set(uid, tellers);
-      await new Promise<void>((resolve) => {
-        const done = (): void => {
+      return new Promise((resolve) => {
+        const done = (news?: ElevationRequest): void => {
           clearTimeout(timer);
           tellers.delete(tell);
           if (tellers.size === 0) waiting.delete(uid);
-          resolve();
+          resolve(news);
         };
         const tell = (heard: Named | undefined): void => {
-          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API server's object, asked for a hint alone
-          if (heard === undefined || (isNewer(heard.metadata.resourceVersion) && enough(heard as ElevationRequest)))
-            done();
+          if (heard === undefined) return done();
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API server's object; who goes on with it parses it
+          const request = heard as ElevationRequest;
+          if (isNewer(request.metadata.resourceVersion) && enough(request)) done(request);
         };
         const timer = setTimeout(done, forMs);
         tellers.add(tell);

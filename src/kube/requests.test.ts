@@ -28,10 +28,10 @@ afterEach(async () => {
 });
 
 test("next: a hint of any kind is followed by a live read", async () => {
-  const hinted = Promise.withResolvers<void>();
+  const hinted = Promise.withResolvers<undefined>();
   const next = createRequests(client, { news: async () => hinted.promise }).next(request("1"), 60_000);
   live = request("2");
-  hinted.resolve();
+  hinted.resolve(undefined);
   expect(await next).toEqual(request("2"));
 });
 

@@ -26,8 +26,9 @@ export function createRequests(client: KubeClient, hearing: Pick<Hearing, "news"
       const end = performance.now() + forMs;
       const leftMs = (): number => Math.max(0, end - performance.now());
       for (let last = seen; ; ) {
-        if (leftMs() > 0) await hearing.news(last, Math.min(pollMs, leftMs()), enough);
-        const live = await get(namespace, name); // whoever hears, hears of hints; what is true a live read says
+        // what is heard is for telling people; whoever decides reads
+        const heard = leftMs() > 0 ? await hearing.news(last, Math.min(pollMs, leftMs()), enough) : undefined;
+        const live = heard === undefined ? await get(namespace, name) : read(heard);
         if (live?.metadata.uid !== uid) return undefined;
         const isNews = live.metadata.resourceVersion !== seen.metadata.resourceVersion && enough(live);
         if (isNews || leftMs() === 0) return live;
@@ -37,6 +38,6 @@ export function createRequests(client: KubeClient, hearing: Pick<Hearing, "news"
   };
 }
 
-/** A watch that is frozen, or a hint that was missed, costs this much; it has no say in what is answered. */
+/** So much a watch that is frozen, or something that was not heard, costs. */
 const pollMs = 500;
-const pausing: Pick<Hearing, "news"> = { news: async (_seen, forMs) => sleep(forMs) };
+const pausing: Pick<Hearing, "news"> = { news: async (_seen, forMs) => sleep(forMs, undefined) };
