@@ -75,6 +75,7 @@ const refused: readonly (readonly [string, Buffer])[] = [
   ["Ed448", okp(Buffer.alloc(57, 7), -53, 7)],
   ["Ed448 that says EdDSA", okp(Buffer.alloc(57, 7), -8, 7)],
   ["X25519", okp(Buffer.alloc(32, 9), -8, 4)],
+  ["Ed25519 with a member more", coseKey([1, 1], [3, -8], [-1, 6], [-2, part(x)], [4, 2])],
   ["Ed25519 of zeros", okp(Buffer.alloc(32))],
   ["Ed25519 of 31 bytes", okp(Buffer.alloc(31, 7))],
   ["ML-DSA-44", coseKey([1, 7], [3, -48], [-1, Buffer.alloc(1312, 7)])],
