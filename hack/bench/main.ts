@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { startTemporaryControlPlane } from "../controlplane/temporary.ts";
 import { expiry } from "./expiry.ts";
+import { memory } from "./memory.ts";
 import { persons } from "./persons.ts";
 import { proof } from "./proof.ts";
 import { type Bench, documentOf, printTable, type Row } from "./report.ts";
@@ -9,7 +10,7 @@ import { type Bench, documentOf, printTable, type Row } from "./report.ts";
 // differ and are noisy: read the ratios. Progress goes to stderr, a table for each bench and one JSON document to stdout.
 // Arguments: the name of one bench, or "" for all; a file for the document besides.
 
-const benches: { readonly [name: string]: Bench } = { proof, expiry };
+const benches: { readonly [name: string]: Bench } = { proof, expiry, memory };
 
 const [only = "", path = ""] = process.argv.slice(2);
 if (only !== "" && benches[only] === undefined)
