@@ -1,0 +1,75 @@
+import { bindingsPath, policyBody } from "../../contract/bodies.ts";
+import { type Cluster, eventually } from "./control-plane.ts";
+import { must } from "./lives.ts";
+
+// What others have in a cluster: bindings of their own, policies that change what is created, accounts that prune.
+
+const rbac = "rbac.authorization.k8s.io";
+
+/** One that nobody of ours made. */
+export const plainBinding = (namespace: string, name: string): object => ({
+  apiVersion: `${rbac}/v1`,
+  kind: "RoleBinding",
+  metadata: { name: `${name}s`, namespace },
+  roleRef: { apiGroup: rbac, kind: "ClusterRole", name: "pod-debugger" },
+  subjects: [{ apiGroup: rbac, kind: "User", name }],
+});
+
+/** As Kyverno, Rancher or a GitOps tool does it: all that is created in this namespace gets a label and an annotation. */
+export async function hangOn(cluster: Cluster, shop: string): Promise<void> {
+  const apiVersion = "admissionregistration.k8s.io/v1";
+  const hung = '{labels: {"example.com/team": "shop"}, annotations: {"example.com/seen-by": "policy"}}';
+  const mutation = {
+    patchType: "ApplyConfiguration",
+    applyConfiguration: { expression: `Object{metadata: Object.metadata${hung}}` },
+  };
+  const bindings = { apiGroups: [rbac], apiVersions: ["v1"], operations: ["CREATE"], resources: ["rolebindings"] };
+  const matchConstraints = {
+    namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": shop } },
+    resourceRules: [bindings],
+  };
+  const kind = "MutatingAdmissionPolicy";
+  const metadata = { name: "hang-on" };
+  await cluster.apply(
+    "admin",
+    { apiVersion, kind, metadata, spec: { reinvocationPolicy: "Never", matchConstraints, mutations: [mutation] } },
+    { apiVersion, kind: `${kind}Binding`, metadata, spec: { policyName: "hang-on" } },
+  );
+  const probe = async (): Promise<string> =>
+    JSON.stringify(
+      await must(cluster.plane, "admin", "POST", bindingsPath(shop, "?dryRun=All"), plainBinding(shop, "probe")),
+    );
+  await eventually(async () => (await probe()).includes("seen-by"), 10, "it is hung on");
+}
+
+const clusterRole = (name: string, rule: object): object => ({
+  apiVersion: `${rbac}/v1`,
+  kind: "ClusterRole",
+  metadata: { name },
+  rules: [rule],
+});
+const bound = (name: string, subject: object): object => ({
+  apiVersion: `${rbac}/v1`,
+  kind: "ClusterRoleBinding",
+  metadata: { name: `${name}-by-hand` },
+  roleRef: { apiGroup: rbac, kind: "ClusterRole", name },
+  subjects: [subject],
+});
+const mayBind = { apiGroups: [rbac], resources: ["clusterroles"], resourceNames: ["admin"], verbs: ["bind"] };
+const mayUse = {
+  apiGroups: ["kube-elevate.dev"],
+  resources: ["elevationpolicies"],
+  resourceNames: ["admin"],
+  verbs: ["use"],
+};
+/** A policy on role admin that devs may use and the controller may bind; an account that prunes, as GitOps tools do. */
+export const stage: readonly object[] = [
+  { apiVersion: "v1", kind: "Namespace", metadata: { name: "gitops" } },
+  { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "pruner", namespace: "gitops" } },
+  bound("admin", { kind: "ServiceAccount", name: "pruner", namespace: "gitops" }),
+  clusterRole("kube-elevate-bind-admin", mayBind),
+  bound("kube-elevate-bind-admin", { kind: "ServiceAccount", name: "controller", namespace: "elevate-system" }),
+  clusterRole("use-admin", mayUse),
+  bound("use-admin", { apiGroup: rbac, kind: "Group", name: "devs" }),
+  policyBody("admin", { roleRef: { kind: "ClusterRole", name: "admin" } }),
+];
