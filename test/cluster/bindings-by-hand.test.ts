@@ -472,4 +472,4 @@ test("EX30, TA17: no controller runs while one is changed and one loses its labe
   expect(await deeds.ended("stripped")).toEqual(["Revoked/BindingDrifted", "unbound", 1]);
   expect(await lives.allowed("stripped")).toBe(false);
   told("a subject added, a crash between unbind and close", "admin", "200, guard off", "Revoked/BindingRemoved");
-});
+}, 120_000);
