@@ -1,8 +1,14 @@
 import { defineConfig } from "vitest/config";
 
 const cluster = ["test/cluster/**/*.test.ts"];
+const browser = ["test/browser/**/*.test.ts"];
 /** Real sockets and processes of ours, on this machine alone: seconds, not milliseconds, so not a part of `make check`. */
-const loopback = ["src/{http,kube}/**/*.test.ts", "src/main.test.ts", "hack/controlplane/**/*.test.ts"];
+const loopback = [
+  "src/{http,kube}/**/*.test.ts",
+  "src/main.test.ts",
+  "hack/controlplane/**/*.test.ts",
+  "test/evidence/recipe.test.ts",
+];
 
 export default defineConfig({
   test: {
@@ -12,7 +18,7 @@ export default defineConfig({
           name: "unit",
           deps: { interopDefault: false }, // imports mean what they mean to Node
           include: ["src/**/*.test.ts", "hack/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: [...loopback, ...cluster],
+          exclude: [...loopback, ...cluster, ...browser],
           isolate: false, // they share nothing but what they import, so that is loaded once
           pool: "threads",
           testTimeout: 60_000, // what is enumerated takes a second here, and many where others work
@@ -29,6 +35,18 @@ export default defineConfig({
           hookTimeout: 120_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 }, // after the quick ones
+        },
+      },
+      {
+        // In Chromium, where there is one; one at a time, since it is as heavy as a control plane, and one of them has both.
+        test: {
+          name: "browser",
+          deps: { interopDefault: false },
+          include: browser,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

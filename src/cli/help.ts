@@ -13,10 +13,10 @@ Examples:
   # What may I ask for here?
   kubectl elevate policies
 
-  # Set up the codes of an app, once, with the ticket that an inviter handed me
-  kubectl elevate enroll totp
+  # Set up a security key or passkey, once, with the ticket that an inviter handed me
+  kubectl elevate enroll webauthn
 
-  # Ask, type a code, work
+  # Ask, touch the key, work
   kubectl elevate request payments-debug -j "INC-4312 pods crash-looping"
 
   # Longer, and done
@@ -29,8 +29,11 @@ run: those of its command, or 125.`;
 
 export const request = `
 Examples:
-  # Ask under policy payments-debug in the current namespace; the code is asked for
+  # Ask under policy payments-debug in the current namespace; your key is asked at a page, or a code here
   kubectl elevate request payments-debug -j "INC-4312 pods crash-looping"
+
+  # No browser here, or none that knows my key: the address is shown, the answer is pasted
+  kubectl elevate request payments-debug -j "INC-4312 pods crash-looping" --paste
 
   # For 20 minutes, in namespace checkout
   kubectl elevate request checkout-debug -n checkout --duration 20m -j "INC-4312 pods crash-looping"
@@ -111,6 +114,12 @@ Examples:
 
 export const enroll = `
 Examples:
+  # A security key or passkey, at the page that opens in your browser
+  kubectl elevate enroll webauthn
+
+  # Another one later: a key that you have confirms it, nobody needs to invite you
+  kubectl elevate enroll webauthn
+
   # Shows a QR code for your authenticator app, then asks for one of its codes
   kubectl elevate enroll totp
 
@@ -124,6 +133,18 @@ Examples:
 
   # User names are what the API server calls people: kubectl auth whoami
   kubectl elevate invite 'oidc:alice@example.com' --valid-for 2h`;
+
+export const verify = `
+Examples:
+  # Did a key agree to exactly this? And the verifier's seal, by what the cluster says
+  kubectl elevate verify payments-debug-7k2mx
+
+  # Years later, with no cluster: from files that were kept
+  kubectl get elev -n payments payments-debug-7k2mx -o yaml > record.yaml
+  kubectl get configmap -n elevate-system kube-elevate-trust -o yaml > trust.yaml
+  kubectl elevate verify -f record.yaml --trust trust.yaml
+
+Exit codes: 0 it holds, 3 it does not.`;
 
 export const doctor = `
 Examples:

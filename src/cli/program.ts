@@ -54,6 +54,8 @@ type Options = {
   readonly method?: string;
   readonly validFor?: string;
   readonly watch?: boolean;
+  readonly filename?: string;
+  readonly trust?: string;
 };
 
 function commands(does: Does, out: Surroundings["out"], err: Surroundings["err"]): Command {
@@ -147,6 +149,17 @@ function commands(does: Does, out: Surroundings["out"], err: Surroundings["err"]
     .action(async (user: string, { method, validFor = "24h" }: Options, command: Command) => {
       const how = { validFor, method: method === undefined ? undefined : methodOf(method) };
       await does(async (world) => (await import("./commands/invite.ts")).invite(world, user, how))(command);
+    });
+
+  program
+    .command("verify [name]")
+    .description("check the evidence in a record, by the object alone: who proved what, with which key")
+    .option("-f, --filename <file>", "of this file (JSON or YAML, as kubectl get -o writes it); no cluster is asked")
+    .option("--trust <file>", "ConfigMap kube-elevate-trust in a file, for the verifier's seal")
+    .addHelpText("after", help.verify)
+    .action(async (name: string | undefined, { filename, trust }: Options, command: Command) => {
+      const how = { file: filename, trust };
+      await does(async (world) => (await import("./commands/verify.ts")).verifyEvidence(world, name, how))(command);
     });
 
   program

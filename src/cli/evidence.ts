@@ -1,0 +1,80 @@
+import type { ElevationRequest, Offer, Verification } from "../api/v1alpha1/elevation-request.ts";
+import { challengePreimage, sealPreimage } from "../domain/challenge.ts";
+import { later, parseDurationMs, parseInstant } from "../domain/time.ts";
+import { isBackupEligible } from "../mfa/authenticator-data.ts";
+import { sha256 } from "../mfa/digest.ts";
+import { sealChecker } from "../mfa/seals.ts";
+import { webauthn } from "../mfa/webauthn.ts";
+
+// What the object alone proves, years later, with no cluster and no verifier. Loaded by `verify` alone.
+
+/** good: it holds. bad: it does not. open: it could not be checked, or nothing can check it. */
+export type Finding = { readonly is: "good" | "bad" | "open"; readonly says: string };
+
+/** `sealKeys`: the public seal keys by id, from the trust ConfigMap; undefined: it is not at hand. */
+export async function checkEvidence(
+  request: ElevationRequest,
+  sealKeys: ReadonlyMap<string, string> | undefined,
+): Promise<readonly Finding[]> {
+  const { offer, verification } = request.status ?? {};
+  if (offer === undefined || verification === undefined)
+    return [{ is: "bad", says: "nobody proved this request: there is no evidence in it" }];
+  return [
+    await keyFinding(request, offer, verification),
+    sealFinding(request, offer, verification, sealKeys),
+    timeFinding(request, offer, verification),
+    { is: "open", says: "when it was granted and when it ended is the controller's word: nothing here signs that" },
+  ];
+}
+
+async function keyFinding(request: ElevationRequest, offer: Offer, verification: Verification): Promise<Finding> {
+  const { method, webauthn: evidence } = verification;
+  if (method === "TOTP")
+    return evidence === undefined
+      ? { is: "open", says: "it was proven by a code, which signs nothing: the verifier's seal is all there is" }
+      : { is: "bad", says: "it says TOTP, and holds the answer of a key" };
+  if (evidence === undefined) return { is: "bad", says: "it says WebAuthn, and holds no answer of a key" };
+  const { credentialId, publicKey, rpId, origin, authenticatorData, clientDataJSON, signature } = evidence;
+  const backupEligible = isBackupEligible(Buffer.from(authenticatorData, "base64url"));
+  const response = { authenticatorData, clientDataJSON, signature };
+  const held = await webauthn.assert(
+    {
+      challenge: sha256(challengePreimage(request, offer)),
+      credential: { credentialId, publicKey, rpId, origin, backupEligible },
+      userId: "",
+    },
+    { id: credentialId, type: "public-key", response },
+  );
+  if ("reason" in held) return { is: "bad", says: `the key did not sign this request: ${held.message}` };
+  const where = rpId === "localhost" ? `${origin} (development)` : `${origin} (relying party ${rpId})`;
+  return { is: "good", says: `a key signed exactly this request, with its user verified, at ${where}` };
+}
+
+function sealFinding(
+  request: ElevationRequest,
+  offer: Offer,
+  verification: Verification,
+  sealKeys: ReadonlyMap<string, string> | undefined,
+): Finding {
+  const { keyID, seal, authenticator, verificationTime } = verification;
+  if (sealKeys === undefined)
+    return {
+      is: "open",
+      says: "the verifier's seal was not checked: which authenticator, of whom, and when is under it. Its public keys are in ConfigMap kube-elevate-trust: --trust FILE",
+    };
+  if (!sealKeys.has(keyID)) return { is: "bad", says: `the trust ConfigMap holds no key ${keyID}, which sealed it` };
+  return sealChecker(sealKeys).holds(keyID, seal, sealPreimage(sha256, request, offer, verification))
+    ? { is: "good", says: `the verifier sealed it: proven with authenticator ${authenticator} at ${verificationTime}` }
+    : { is: "bad", says: "the verifier's seal does not hold" };
+}
+
+/** No grant is longer than what was proven. */
+function timeFinding({ status }: ElevationRequest, offer: Offer, { method, verificationTime }: Verification): Finding {
+  const expires = status?.grant?.expirationTime;
+  if (expires === undefined) return { is: "good", says: "nothing was granted under it" };
+  const lasts = offer.methods.find((offered) => offered.method === method)?.duration ?? "";
+  const longest = later(parseInstant(verificationTime), parseDurationMs(lasts) ?? 0);
+  return parseInstant(expires) <= longest
+    ? { is: "good", says: `it was granted until ${expires}, no longer than the ${lasts} that were offered` }
+    : { is: "bad", says: `it was granted until ${expires}, longer than the ${lasts} that were offered` };
+}
