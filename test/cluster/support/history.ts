@@ -51,34 +51,39 @@ export type History = {
   /** Each state of each object of these kinds, oldest first. */
   readonly revisions: (resource: string) => ReadonlyMap<string, readonly Revision[]>;
   readonly removals: ReadonlyMap<string, Removal>;
+  /** Writes whose caller hung up: whether they were carried out only what comes after can tell. */
+  readonly unanswered: readonly Unanswered[];
 };
+export type Unanswered = Call & { readonly body: unknown };
 
 export function historyOf(auditLog: string): History {
   const calls: Call[] = [];
   const removals = new Map<string, Removal>();
   const byResource = new Map<string, Map<string, Revision[]>>();
   // a DELETE whose caller hung up may have been carried out: the next read that finds nothing says so
-  const unanswered: Removal[] = [];
+  const deletes: Removal[] = [];
+  const unanswered: Unanswered[] = [];
   const missed = ({ resource, namespace, name, to }: Call): void => {
-    for (const removal of unanswered)
+    for (const removal of deletes)
       if (removal.resource === resource && removal.namespace === namespace && removal.name === name)
         if (!removals.has(removal.uid)) removals.set(removal.uid, { ...removal, to });
   };
   for (const line of auditLog.split("\n")) {
     if (line === "") continue;
     if (isMereRead(line)) {
-      if (unanswered.length > 0 && isMiss(line)) missed(callOf(entry.parse(JSON.parse(line))));
+      if (deletes.length > 0 && isMiss(line)) missed(callOf(entry.parse(JSON.parse(line))));
       continue;
     }
     const read = entry.parse(JSON.parse(line));
     if (read.stage !== "ResponseComplete" || read.objectRef === undefined) continue;
     const call = callOf(read);
     calls.push(call);
+    if (call.code >= 500 && !call.dryRun) unanswered.push({ ...call, body: read.requestObject });
     if (call.dryRun || call.code >= 300 || ["get", "list", "watch"].includes(call.verb)) continue;
     if (call.verb.startsWith("delete")) {
       for (const uid of removedBy(read.responseObject)) removals.set(uid, { ...call, uid });
       const uid = call.code >= 500 ? condition.safeParse(read.requestObject).data?.preconditions.uid : undefined;
-      if (uid !== undefined) unanswered.push({ ...call, uid });
+      if (uid !== undefined) deletes.push({ ...call, uid });
       continue;
     }
     const object = stored.safeParse(read.responseObject).data;
@@ -91,7 +96,7 @@ export function historyOf(auditLog: string): History {
     objects.set(uid, seen);
     seen.push({ ...call, name, uid, revision: Number(resourceVersion), object });
   }
-  return { calls, removals, revisions: (resource) => inOrder(byResource.get(resource)) };
+  return { calls, removals, unanswered, revisions: (resource) => inOrder(byResource.get(resource)) };
 }
 
 /** Most lines are: they are not even parsed. What people try to do with Pods says who has access. */
