@@ -59,6 +59,8 @@ const instead = (root: string): readonly Instead[] => [
       exports.Agent = require("undici/lib/dispatcher/agent");
       exports.ProxyAgent = require("undici/lib/dispatcher/proxy-agent");`,
   },
+  // src/kube/shared-agent.ts refuses a SOCKS proxy.
+  { of: /^socks(-proxy-agent)?$/, by: "@kubernetes/client-node", is: "exports.SocksProxyAgent = class {};" },
   // src/kube speaks HTTP/1.1 alone; undici itself makes do with this where Node has no http2.
   { of: /^node:http2$/, by: "undici", is: "exports.constants = {};" },
   // src/mfa/webauthn.ts lets no attestation through, so no certificate is parsed.
