@@ -36,6 +36,8 @@ export type Cluster = {
   create(object: object, how?: Creation): Promise<string>;
   /** Makes the request that was seen provable by whoever holds the secret of this codeChallenge. */
   claim(seen: ElevationRequest, codeChallenge: string): Promise<void>;
+  /** Disables the authenticator that was seen, for good. */
+  disable(seen: Authenticator): Promise<void>;
   /** Ends the request that was seen, for good. */
   terminate(seen: ElevationRequest, termination: Termination): Promise<void>;
   /** All of these that decide what the API server takes; undefined: I may not list them. */
@@ -149,6 +151,10 @@ export function clusterThrough(
     claim: async ({ metadata: { name, namespace, uid } }, codeChallenge) => {
       const patch = { metadata: { uid }, spec: { codeChallenge } }; // another one of this name is refused
       await kubectl(["patch", requestsResource, name, "-n", namespace, "--type=merge", "-p", JSON.stringify(patch)]);
+    },
+    disable: async ({ metadata: { name, uid } }) => {
+      const patch = { metadata: { uid }, spec: { disabled: true } };
+      await kubectl(["patch", "authenticators.kube-elevate.dev", name, "--type=merge", "-p", JSON.stringify(patch)]);
     },
     terminate: async ({ metadata: { name, namespace, uid } }, termination) => {
       const patch = { metadata: { uid }, spec: { termination } };

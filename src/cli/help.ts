@@ -134,6 +134,17 @@ Examples:
   # User names are what the API server calls people: kubectl auth whoami
   kubectl elevate invite 'oidc:alice@example.com' --valid-for 2h`;
 
+export const authenticators = `
+Examples:
+  # Which keys and apps do I have on this cluster, and when were they used last?
+  kubectl elevate authenticators`;
+
+export const disable = `
+Examples:
+  # Alice lost her key: it is good for nothing from now on
+  kubectl get authenticators
+  kubectl elevate disable 616c696365.key-1`;
+
 export const verify = `
 Examples:
   # Did a key agree to exactly this? And the verifier's seal, by what the cluster says

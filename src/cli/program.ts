@@ -152,6 +152,22 @@ function commands(does: Does, out: Surroundings["out"], err: Surroundings["err"]
     });
 
   program
+    .command("authenticators")
+    .description("your own second factors")
+    .addHelpText("after", help.authenticators)
+    .action(async (_: Options, command: Command) => {
+      await does(async (world) => (await import("./commands/authenticators.ts")).authenticators(world))(command);
+    });
+
+  program
+    .command("disable <name>")
+    .description("end an authenticator for good, as one that is lost (inviters)")
+    .addHelpText("after", help.disable)
+    .action(async (name: string, _: Options, command: Command) => {
+      await does(async (world) => (await import("./commands/disable.ts")).disable(world, name))(command);
+    });
+
+  program
     .command("verify [name]")
     .description("check the evidence in a record, by the object alone: who proved what, with which key")
     .option("-f, --filename <file>", "of this file (JSON or YAML, as kubectl get -o writes it); no cluster is asked")

@@ -507,3 +507,29 @@ test("a user who may not read policies hears kubectl's own refusal: exit 3", asy
     exitCode: 3,
   });
 });
+
+test("PL14: authenticators lists one's own, by their names alone", async () => {
+  const at = terminal();
+  const { stdout, exitCode } = await at.type("authenticators");
+  expect(stdout).toBe(`${"NAME".padEnd(name.length)}   METHOD   STATE    LAST USED\n${name}   TOTP     Active\n`);
+  expect(exitCode).toBe(0);
+  expect(at.runs.some((run) => run.join(" ").endsWith("/authenticators"))).toBe(false);
+  without(at, "Authenticator");
+  expect(await at.type("authenticators")).toMatchObject({
+    exitCode: 3,
+    screen: expect.stringContaining("you have no second factor on prod-eu yet.") as unknown,
+  });
+});
+
+test("PL14: enroll webauthn says what is to be decided while no page is set up", async () => {
+  const at = terminal();
+  const { screen, exitCode } = await at.type("enroll webauthn");
+  expect(exitCode).toBe(3);
+  expect(screen).toBe(`\
+error (MethodNotAllowed): keys cannot be enrolled on prod-eu yet: no page is set up for them.
+  #platform-oncall decides on one, for good, since keys are bound to it: an https
+  address that your browsers trust (--page-url of the verifier), and its domain or one above it
+  (--rp-id). Until then, with a ticket for it:
+    kubectl elevate enroll totp
+`);
+});

@@ -44,9 +44,10 @@ function checkPage(world: World, { trust, clusterName, contact }: Scene): void {
   throw denied(
     "MethodNotAllowed",
     [
-      `keys cannot be enrolled on ${clusterName} yet: no page is set up where they are used.`,
-      `  ${contact} decides on one, for good, since keys are bound to it: an https address that your browsers trust`,
-      "  (--page-url of the verifier) and its domain, or one above it (--rp-id). Until then, with a ticket for it:",
+      `keys cannot be enrolled on ${clusterName} yet: no page is set up for them.`,
+      `  ${contact} decides on one, for good, since keys are bound to it: an https`,
+      "  address that your browsers trust (--page-url of the verifier), and its domain or one above it",
+      "  (--rp-id). Until then, with a ticket for it:",
       `    ${clusterCommand(world, "enroll totp")}`,
     ].join("\n"),
   );
