@@ -36,16 +36,17 @@ export const proof: Bench = async (plane, tell) => {
   const [, verifier] = await Promise.all([startController(plane), startVerifier(plane)]);
   const ca = await readFile(await endpointCAFile(plane), "utf8");
   const bound = await boundIn(plane, "shop");
-  const kept = new Agent({ keepAlive: true });
   const scene = { plane, verifier, ca, bound };
   const left = [...persons];
-  const measure = async (name: string, times: number, atOnce: number, agent: Agent | false): Promise<Measured> => {
+  const measure = async (name: string, times: number, atOnce: number, keepAlive = true): Promise<Measured> => {
     const measured: Measured = { allowed: [], answered: [], floor: [] };
     for (let round = 1; round <= times; round++) {
       const proofs: Proof[] = [];
       for (const username of left.splice(0, atOnce)) proofs.push(await prepare(scene, username));
+      const agent = new Agent({ keepAlive }); // one a round: the endpoint closes what is idle for 5 s
       await Promise.all(proofs.map(async (one) => offered(scene, one, agent))); // opens what is kept
       const took = await Promise.all(proofs.map(async (one) => prove(scene, one, agent)));
+      agent.destroy();
       for (const { allowed, answered } of took) {
         measured.allowed.push(allowed);
         measured.answered.push(answered);
@@ -56,10 +57,10 @@ export const proof: Bench = async (plane, tell) => {
     return measured;
   };
   try {
-    await measure("warming up", 3, 1, kept);
-    const one = await measure("one at a time", rounds.kept, 1, kept);
+    await measure("warming up", 3, 1);
+    const one = await measure("one at a time", rounds.kept, 1);
     const fresh = await measure("over new connections", rounds.fresh, 1, false);
-    const many = await measure(`${String(ways)} at once`, rounds.burst, ways, kept);
+    const many = await measure(`${String(ways)} at once`, rounds.burst, ways);
     return [
       rowOf("proof to allowed, 1 at once", one.allowed, one),
       rowOf("proof to answer, 1 at once", one.answered, one),
@@ -68,7 +69,6 @@ export const proof: Bench = async (plane, tell) => {
       rowOf(`proof to answer, ${String(ways)} at once`, many.answered, many),
     ];
   } finally {
-    kept.destroy();
     await bound.stop();
   }
 };
