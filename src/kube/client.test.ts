@@ -29,6 +29,12 @@ test("a thousand requests, one after another, take one connection, or a second w
   expect(api.connections.opened).toBeLessThanOrEqual(2);
 });
 
+test("a DELETE, which has a body, leaves its connection to the next", async () => {
+  for (let i = 0; i < 100; i++) await client.remove("/api/v1/namespaces/shop", { propagationPolicy: "Background" });
+  expect(api.asked).toHaveLength(100);
+  expect(api.connections.opened).toBeLessThanOrEqual(2);
+});
+
 test("many at once share a bounded number of connections", async () => {
   await Promise.all(Array.from({ length: 200 }, () => client.get(core("namespaces"), "shop")));
   expect(api.asked).toHaveLength(200);

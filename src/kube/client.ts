@@ -224,6 +224,7 @@ async function ask(way: Way, { method, path, query, body }: Call, sending: Sendi
     origin,
     path: pathname,
     method,
+    reset: false, // else undici closes the connection after each DELETE, since it has a body
     ...(query === undefined ? {} : { query }),
     headers: {
       ...way.headers,
