@@ -2,7 +2,7 @@
 # that it never writes to.
 FROM node:24.21.0-trixie-slim AS build
 WORKDIR /build
-COPY package.json package-lock.json .npmrc ./
+COPY package.json package-lock.json .npmrc tsconfig.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY hack/bundle hack/bundle
 COPY src src

@@ -16,11 +16,11 @@ node_modules/.installed: package.json package-lock.json hack/node.sh
 
 .PHONY: demo
 demo: node_modules/.installed ## plays the main job with real kubectl on a control plane of its own
-	@$(NODE); exec node hack/demo/demo.ts
+	@$(NODE); npm run --silent page; exec node hack/demo/demo.ts
 
 .PHONY: test
 test: node_modules/.installed ## runs every test; `make test only=PATTERN` the files whose path holds PATTERN
-	@$(NODE); node hack/controlplane/binaries.ts >/dev/null; exec npx --no-install vitest run $(ARGS) $(only)
+	@$(NODE); npm run --silent page; node hack/controlplane/binaries.ts >/dev/null; exec npx --no-install vitest run $(ARGS) $(only)
 
 CHECKS = $(addprefix check-,types lint format unused generated unit mutants)
 .PHONY: check $(CHECKS)
@@ -32,7 +32,7 @@ $(CHECKS): check-%: ; @npm run --silent $*
 .PHONY: cluster
 cluster: node_modules/.installed ## `make cluster DIR=path`: a control plane with kube-elevate in it, until Ctrl-C
 	@test -n "$(DIR)" || { echo "say where: make cluster DIR=path" >&2; exit 2; }
-	@$(NODE); exec node hack/controlplane/cluster.ts "$(DIR)"
+	@$(NODE); npm run --silent page; exec node hack/controlplane/cluster.ts "$(DIR)"
 
 .PHONY: control-plane
 control-plane: node_modules/.installed ## builds etcd, kube-apiserver, kube-controller-manager and kubectl into the cache
@@ -54,8 +54,12 @@ crds: node_modules/.installed ## writes crds/ from the schemas in src/api
 format: node_modules/.installed ## formats code and sorts imports
 	@$(NODE); exec npx --no-install biome check --write .
 
+.PHONY: page
+page: node_modules/.installed ## makes dist/web, the page where a key is used, for the verifier or any static host
+	@$(NODE); exec npm run --silent page
+
 .PHONY: build
-build: node_modules/.installed ## bundles the processes into dist, as the image ships them
+build: node_modules/.installed ## bundles the processes and the page into dist, as the image ships them
 	@$(NODE); exec npm run --silent build
 
 .PHONY: plugin

@@ -4,7 +4,7 @@ const cluster = ["test/cluster/**/*.test.ts"];
 const browser = ["test/browser/**/*.test.ts"];
 /** Real sockets and processes of ours, on this machine alone: seconds, not milliseconds, so not a part of `make check`. */
 const loopback = [
-  "src/{http,kube}/**/*.test.ts",
+  "src/{http,kube,cli/key}/**/*.test.ts",
   "src/main.test.ts",
   "hack/controlplane/**/*.test.ts",
   "test/evidence/recipe.test.ts",

@@ -183,4 +183,5 @@ async function created(options: CreationOptions): Promise<Registration> {
   };
 }
 
+addEventListener("hashchange", () => location.reload()); // another address, opened in this window
 void begin();

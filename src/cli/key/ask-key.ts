@@ -26,8 +26,9 @@ export async function askKey(world: World, asked: Asked<Ceremony>, how: How): Pr
   const { browser } = world;
   if (how.paste || browser === undefined) return pasted(world, { ...asked, state }, how);
   const listener = await world.listen(state, Math.max(0, how.until - world.clock()));
-  const page = await localPage(how);
+  let page: { close(): void } | undefined;
   try {
+    page = await localPage(how);
     const address = addressOf(how.pageURL, { ...asked, state, port: listener.port });
     const opened = await browser.open(address);
     const { origin } = new URL(how.pageURL);
@@ -77,7 +78,8 @@ const tooLate = ({ shows }: How): Failure =>
     exitCode: exitCodes.ended,
   });
 
-const isLocal = (pageURL: string): boolean => new URL(pageURL).hostname === "localhost";
+/** Served by ourselves, for development; all others are https. */
+const isLocal = (pageURL: string): boolean => new URL(pageURL).protocol === "http:";
 
 async function localPage({ pageURL, endpoint }: How): Promise<{ close(): void } | undefined> {
   return isLocal(pageURL) ? servePage(endpoint, Number(new URL(pageURL).port)) : undefined;
