@@ -15,8 +15,8 @@ import { type Unbound, unboundIn } from "./unbound.ts";
 const small = process.argv.includes("--small");
 const sizes = small ? { rounds: 3, bursts: [100], overdue: 100 } : { rounds: 20, bursts: [500, 5_000], overdue: 500 };
 const ways = 16;
-const lasts = "10m";
-const lastsMs = 600_000;
+const lasts = "15m";
+const lastsMs = 900_000;
 const spaces = Array.from({ length: 25 }, (_, i) => `expiry-${String(i)}`);
 const controller = "system:serviceaccount:elevate-system:controller";
 
@@ -166,8 +166,8 @@ async function grant({ lives, tell }: Scene, ends: readonly Ending[]): Promise<v
   tell(`${String(ends.length)} grants are active, ${String(leftMs)} ms before the first ends`);
 }
 
-/** Granting takes about as long as offering: there is time enough until this instant. */
-const soon = ({ tookMs }: Asked): number => Date.now() + 5_000 + 3 * tookMs;
+/** Granting takes some times as long as offering: there is time enough until this instant. */
+const soon = ({ tookMs }: Asked): number => Date.now() + 8_000 + 5 * tookMs;
 
 async function until(lives: Lives, { metadata: { namespace, name } }: ElevationRequest, phase: string): Promise<void> {
   for (;;) {
