@@ -519,6 +519,7 @@ test("a hint that comes while its request is looked at, and after its record was
     await settle();
   };
   await timers.advance(30_000); // its gates are looked at again, and then
+  await settle();
   expect((await requests.get("fix"))?.status).toMatchObject({ phase: "Revoked", reason: "Revoked" });
 });
 
