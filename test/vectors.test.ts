@@ -57,7 +57,7 @@ test("there are vectors", () => {
   expect(counts).toEqual([3, 2, 2, 4]);
 });
 
-test.each(challenges)("challenge: $says", (vector) => {
+test.each(challenges)("WA17: challenge: $says", (vector) => {
   const preimage = challengePreimage(vector.request, vector.offer);
   expect(hex(preimage)).toBe(vector.preimage);
   expect(Buffer.from(sha256(preimage)).toString("base64url")).toBe(vector.challenge);
@@ -65,13 +65,13 @@ test.each(challenges)("challenge: $says", (vector) => {
 
 const checker = sealChecker(new Map([[seals.verifications[0]?.verification.keyID ?? "", seals.publicKey]]));
 
-test.each(seals.verifications)("seal of a proof by $says", (vector) => {
+test.each(seals.verifications)("WA17: seal of a proof by $says", (vector) => {
   const preimage = sealPreimage(sha256, vector.request, vector.offer, vector.verification);
   expect(hex(preimage)).toBe(vector.preimage);
   expect(checker.holds(vector.verification.keyID, vector.seal, preimage)).toBe(true);
 });
 
-test.each(seals.authenticators)("seal of an authenticator: $says", (vector) => {
+test.each(seals.authenticators)("WA17: seal of an authenticator, and what enrolls it: $says", (vector) => {
   const preimage = authenticatorPreimage(vector.clusterUID, vector.keyID, vector.authenticator);
   expect(hex(preimage)).toBe(vector.preimage);
   expect(checker.holds(vector.keyID, vector.seal, preimage)).toBe(true);

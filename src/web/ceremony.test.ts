@@ -92,7 +92,7 @@ test("WA19: there are fields enough to change", () => {
   expect(signed.length).toBeGreaterThan(30);
 });
 
-test.each(signed)("WA19: $where altered in the address: nothing is asked of a key", async ({ where, value }) => {
+test.each(signed)("WA17, WA19: $where altered in the address: nothing is asked of a key", async ({ where, value }) => {
   const isName = where === "authenticator.metadata.name" || where === "cluster.name"; // shown, and not signed by enrollment
   if (isName) expect(await readCeremony(fragmentOf(value))).toEqual(value);
   else await expect(readCeremony(fragmentOf(value))).rejects.toThrow(/start again in your terminal/);
