@@ -34,9 +34,9 @@ async function begin(): Promise<void> {
 }
 
 function show(ceremony: Ceremony): void {
-  const { title, facts, button } = wordsOf(ceremony);
+  const { title, facts, agreement, button } = wordsOf(ceremony);
   element("title", HTMLElement).textContent = title;
-  document.title = `${title} kube-elevate`;
+  document.title = `${title} - kube-elevate`;
   const list = element("facts", HTMLDListElement);
   for (const [name, value] of facts) {
     const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
@@ -47,7 +47,7 @@ function show(ceremony: Ceremony): void {
   const { rpId } = ceremony.kind === "enroll" ? { rpId: ceremony.options.rp.id } : optionsOf(ceremony);
   element("development", HTMLElement).hidden = rpId !== "localhost";
   if (ceremony.kind === "assert" && Date.now() > Date.parse(ceremony.offer.deadlineTime)) return say(late, "trouble");
-  say(ceremony.kind === "assert" ? "Your key signs exactly this, for this once." : "Your key is bound to this.");
+  say(agreement);
   use.textContent = button;
   use.hidden = false;
   use.focus();
@@ -102,7 +102,7 @@ function deliver({ port, state }: Ceremony, outcome: Outcome): void {
   const answer = base64urlOf(Uint8Array.from(new TextEncoder().encode(JSON.stringify(outcome))).buffer);
   use.hidden = true;
   if (port !== undefined) {
-    say("Done. Going back to your terminal.");
+    say("Done. Go back to your terminal: you may close this window.");
     location.replace(`http://127.0.0.1:${port}/?state=${state}&answer=${answer}`);
     return;
   }

@@ -1,9 +1,10 @@
 import type { Ceremony } from "../api/v1alpha1/ceremony.ts";
 
-/** What the page says of a ceremony: a title, what is agreed to line by line, and the button. */
+/** What the page says of a ceremony: a title, what is agreed to line by line, what agreeing means, and the button. */
 export type Words = {
   readonly title: string;
   readonly facts: readonly (readonly [string, string])[];
+  readonly agreement: string;
   readonly button: string;
 };
 
@@ -16,12 +17,23 @@ export function wordsOf(ceremony: Ceremony): Words {
       ["Authenticator", authenticator.metadata.name],
     ] as const;
     if (ceremony.kind === "confirm")
-      return { title: "Confirm an authenticator app with your key", facts, button: "Use a key that you have" };
+      return {
+        title: "Confirm an authenticator app with your key",
+        facts,
+        agreement: "Your key confirms exactly this.",
+        button: "Use a key that you have",
+      };
     return ceremony.existing === undefined
-      ? { title: "Enroll a security key or passkey", facts, button: "Enroll this key" }
+      ? {
+          title: "Enroll a security key or passkey",
+          facts,
+          agreement: "Your new key will be bound to this.",
+          button: "Enroll this key",
+        }
       : {
           title: "Enroll a further security key or passkey",
           facts,
+          agreement: "First a key that you have confirms this, then the new one is bound to it.",
           button: "First, use a key that you have",
         };
   }
@@ -38,6 +50,7 @@ export function wordsOf(ceremony: Ceremony): Words {
       ["As", request.spec.requester.username],
       ["Request", request.metadata.name],
     ],
+    agreement: "Your key signs exactly this, for this once.",
     button: "Use my security key or passkey",
   };
 }

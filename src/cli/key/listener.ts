@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Outcome } from "../../api/v1alpha1/ceremony.ts";
 import { Failure, Interrupted } from "../errors.ts";
@@ -26,8 +25,9 @@ export async function listenOnce(state: string, forMs: number, signal: AbortSign
     const outcome = taken ? undefined : answerIn(request, host, state);
     if (outcome === undefined) return refuse(response);
     taken = true;
-    response.writeHead(200, headers);
-    response.end(page, () => resolve(outcome));
+    // No content: so the browser stays where it is, and keeps the answer in no address bar and no history.
+    response.writeHead(204, { "cache-control": "no-store", connection: "close" });
+    response.end(() => resolve(outcome));
   });
   server.maxConnections = 16;
   await new Promise<void>((ready, failed) => {
@@ -61,19 +61,6 @@ function answerIn(request: IncomingMessage, host: string, state: string): Outcom
   if (url?.pathname !== "/" || url.host !== host || url.searchParams.get("state") !== state) return undefined;
   return outcomeOf(url.searchParams.get("answer") ?? "", state);
 }
-
-const script = `history.replaceState(null, "", "/")`; // the answer stays in no address bar and no history
-const scriptHash = createHash("sha256").update(script).digest("base64");
-const headers = {
-  "content-type": "text/html; charset=utf-8",
-  "content-security-policy": `default-src 'none'; script-src 'sha256-${scriptHash}'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'`,
-  "cache-control": "no-store",
-  "referrer-policy": "no-referrer",
-  connection: "close",
-};
-const page = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
-<title>Done: kube-elevate</title><style>body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:8vh auto;padding:1rem}</style>
-<h1>Back to your terminal</h1><p>It has what it needs. You may close this window.</p><script>${script}</script></html>`;
 
 function refuse(response: ServerResponse): void {
   response.writeHead(404, { connection: "close" });
