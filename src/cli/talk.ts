@@ -1,5 +1,6 @@
 import { Interrupted } from "./errors.ts";
 import { lineReader } from "./lines.ts";
+import { pasteInto, type RawInput } from "./paste.ts";
 
 // stdout holds what a script wants, and nothing else; everything that is said to a person goes to stderr.
 
@@ -12,11 +13,13 @@ export type Talk = {
   readonly coloured: boolean;
   /** Asks for something secret, which is echoed as `*`; without a terminal the next line of stdin. Undefined: no more input. */
   secret(message: string): Promise<string | undefined>;
+  /** The same for what is long and pasted. */
+  pasted(message: string): Promise<string | undefined>;
   /** The next line of stdin, unasked. */
   line(): Promise<string | undefined>;
 };
 
-type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
+type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
 type Streams = {
   readonly coloured: boolean;
   readonly stdin: Input;
@@ -50,8 +53,17 @@ export function talkOver({ stdin, stdout, stderr, coloured }: Streams, signal: A
       say("*".repeat(read?.length ?? 0));
       return read;
     },
+    pasted: async (message) => {
+      stderr.write(`${message} `);
+      if (isRaw(stdin)) return pasteInto(stdin, stderr, signal);
+      const read = await line();
+      say("****");
+      return read;
+    },
   };
 }
+
+const isRaw = (stdin: Input): stdin is RawInput => stdin.isTTY === true && stdin.setRawMode !== undefined;
 
 async function aborted(signal: AbortSignal): Promise<undefined> {
   if (signal.aborted) return;

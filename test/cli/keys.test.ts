@@ -100,11 +100,11 @@ As           oidc:alice@example.com on prod-eu
 No browser on this machine. Open this address where your key is (copied to your clipboard as well,
 if your terminal allows it); check that the page shows payments-debug-7k2mx:
 ${at.address}
-Paste here what the page answers: *******
+Paste here what the page answers: ****
 That is not what the page answers to this. Copy it whole, and paste it again
-Paste here what the page answers: ${"*".repeat(4096)}
+Paste here what the page answers: ****
 That is not what the page answers to this. Copy it whole, and paste it again
-Paste here what the page answers: ***
+Paste here what the page answers: ****
 error (ProofRejected): nothing was pasted that the page answers
 `);
   expect(exitCode).toBe(3);

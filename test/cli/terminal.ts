@@ -252,6 +252,11 @@ async function type(scene: Terminal, line: string, typed: readonly (string | nul
           out(`${text}\n`);
         },
         line: async () => next(),
+        pasted: async (message) => {
+          const read = next();
+          err(`${message} ****\n`);
+          return Promise.resolve(read);
+        },
         secret: async (message) => {
           const read = next();
           err(`${message} ${"*".repeat(read?.length ?? 0)}\n`);

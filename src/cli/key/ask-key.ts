@@ -63,7 +63,7 @@ async function pasted(world: World, ceremony: Ceremony, { pageURL, shows }: How)
   talk.say(`if your terminal allows it); check that the page shows ${shows}:`);
   talk.address(addressOf(pageURL, ceremony));
   for (let tries = 1; tries <= triesMax; tries += 1) {
-    const typed = await talk.secret("Paste here what the page answers:");
+    const typed = await talk.pasted("Paste here what the page answers:");
     if (typed === undefined) break;
     const outcome = outcomeOf(typed, ceremony.state);
     if (outcome !== undefined) return outcome;
