@@ -65,7 +65,9 @@ describe.skipIf(isMissing)("a key, used with Chromium", () => {
     desktop = await opener(cluster.plane.dir);
   });
   const chromium = useChromium(() => [
-    `--host-resolver-rules=MAP *.example.test 127.0.0.1`,
+    "--host-resolver-rules=MAP *.example.test 127.0.0.1",
+    // as if it came from the internet, from where a browser lets a page reach less of this machine
+    `--ip-address-space-overrides=127.0.0.1:${new URL(pageURL).port}=public`,
     `--ignore-certificate-errors-spki-list=${spki}`,
   ]);
 
@@ -117,13 +119,13 @@ describe.skipIf(isMissing)("a key, used with Chromium", () => {
     ]);
     expect(await mayReadPods("ada")).toBe(true);
     expect(await desktop.opened()).toContain(address);
-    const { spec, status } = await requestIn(asked.stdout);
+    const { spec: stored, status } = await requestIn(asked.stdout);
     expect(status?.verification).toMatchObject({
       method: "WebAuthn",
       authenticator: `${hex("ada")}.key-1`,
       webauthn: { rpId, origin: pageURL },
     });
-    expect(spec.justification).toBe("INC-4312 checkout pods crash-looping");
+    expect(stored.justification).toBe("INC-4312 checkout pods crash-looping");
 
     const second = atDesktop("ada", "enroll", "webauthn");
     await open(tab, await addressOf(second));
@@ -145,6 +147,18 @@ describe.skipIf(isMissing)("a key, used with Chromium", () => {
     await app.sees(/Code from/);
     app.enter(codeAt(seed, await stepNow()));
     expect(await app.ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/\.totp enrolled\n$/) as unknown });
+
+    const spec = { policyName: "shop-debug", duration: "20s", justification: "INC-7 applied" };
+    await cluster.apply("ada", {
+      apiVersion: "kube-elevate.dev/v1alpha1",
+      kind: "ElevationRequest",
+      metadata: { name: "applied", namespace: "shop" },
+      spec,
+    });
+    const proving = atDesktop("ada", "prove", "applied", "-n", "shop");
+    const proven = await touch(tab, proving);
+    expect(proven).toMatchObject({ code: 0, stdout: "elevationrequest.kube-elevate.dev/applied active\n" });
+    expect(proven.stderr).toContain("Use your key only if it was you.\n");
 
     await eventually(async () => !(await mayReadPods("ada")), 40, "the access is over");
     expect((await requestIn(asked.stdout)).status).toMatchObject({ phase: "Expired" });

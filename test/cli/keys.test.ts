@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { type ElevationRequest, elevationRequest } from "../../src/api/v1alpha1/elevation-request.ts";
 import type { RequestOptions } from "../../src/api/v1alpha1/webauthn.ts";
 import { challengePreimage } from "../../src/domain/challenge.ts";
+import { formatInstant, later } from "../../src/domain/time.ts";
 import { type SecurityKey, securityKey } from "../fakes/security-key.ts";
 import { alice, granted, offer, type Terminal, terminal } from "./terminal.ts";
 
@@ -88,6 +89,22 @@ ${stdout}`);
   expect(proof).toMatchObject({ webauthn: { id: text(key.credentialId) } });
   const verifier = String(at.posts[0]?.body["codeVerifier"]);
   expect(inflateSync(Buffer.from(at.address.replace(/^.*#/, ""), "base64url")).includes(verifier)).toBe(false);
+});
+
+test("no key answers in time: it says so, with exit 5, and no proof is sent", async () => {
+  const { at, key } = withKey();
+  const deadline = formatInstant(later(at.now, 50));
+  at.judged = () => ({ phase: "Pending", reason: "AwaitingProof", offer: offer(deadline) });
+  at.script.challenge = [() => offeredFor(at, key)];
+  at.browser = { open: async () => Promise.resolve(false) };
+  const { screen, exitCode } = await at.type(ask);
+  expect(screen).toContain(`\
+No window could be opened. Open this address:
+${at.address}
+Waiting, 0s left. Ctrl-C gives up; then ask again
+error (DeadlinePassed): no key answered in time, payments-debug-7k2mx waits no longer
+`);
+  expect([exitCode, at.posts.some(({ path }) => path.endsWith("/verify"))]).toEqual([5, false]);
 });
 
 test("PL13: without a browser the answer is pasted; three times rubbish, and it is over", async () => {
