@@ -98,15 +98,23 @@ function exact({ states, requests }: Binding): readonly Violation[] {
 }
 
 /** At the end of the history: who has access is recorded as Active, and who is recorded as Active has access. */
-function settled({ revisions, removals }: History, bindings: readonly Binding[]): readonly Violation[] {
+function settled({ revisions, removals, unanswered }: History, bindings: readonly Binding[]): readonly Violation[] {
   const left = bindings.filter(({ gone }) => gone === undefined);
   const active = [...revisions("elevationrequests")].flatMap(([uid, states]) => {
     const last = states.at(-1);
     const isActive = last !== undefined && requestOf(last.object).status?.phase === "Active" && !removals.has(uid);
     return isActive ? [last] : [];
   });
+  // whoever wrote its end may have been killed before it was answered: then the log does not hold what was written
+  const mayHaveEnded = ({ namespace, name, from }: Revision): boolean =>
+    unanswered.some(
+      (call) =>
+        call.resource === "elevationrequests" && call.namespace === namespace && call.name === name && call.to > from,
+    );
   const unrecorded = left.filter(({ requests }) => !active.some(({ uid }) => uid === requests.at(-1)?.uid));
-  const unbound = active.filter(({ uid }) => !left.some(({ requests }) => requests.at(-1)?.uid === uid));
+  const unbound = active.filter(
+    (request) => !left.some(({ requests }) => requests.at(-1)?.uid === request.uid) && !mayHaveEnded(request),
+  );
   return [
     ...unrecorded.map(({ first }) => `${idOf(first)} is left, and its request is not Active`),
     ...unbound.map((request) => `${idOf(request)} is left Active, without a binding`),
