@@ -37,28 +37,36 @@ export function requestOptions(
   return webauthn.request({ challenge, rpId: relyingParty.rpId }, usable);
 }
 
+type Judging = {
+  /** What the policy has against a key. */
+  readonly refuses?: (credential: Credential) => Denial | undefined;
+  /** Told when a right answer counts as if there were two of the key. */
+  readonly onCopy?: (denial: Denial) => void;
+};
+
 /**
  * Takes one answer of one of this user's keys to this challenge. Its counter is swapped in before anybody is told, so a
- * copy of the key is seen, and one answer that comes twice counts once. `refuses`: what the policy has against a key.
+ * copy of the key is seen, and one answer that comes twice counts once.
  */
 export async function useKey(
   ports: VerifierPorts,
   username: string,
   challenge: Uint8Array,
   answer: Assertion,
-  refuses: (credential: Credential) => Denial | undefined = () => undefined,
+  { refuses, onCopy }: Judging = {},
 ): Promise<UsedKey | Denial> {
   for (;;) {
     const keys = await activeKeys(ports, username);
     const key = keys.find(({ credential }) => credential.credentialId === answer.id);
     if (key === undefined) return noneOf(keys);
     const { authenticator, credential } = key;
-    const refused = refuses(credential);
+    const refused = refuses?.(credential);
     if (refused !== undefined) return refused;
     const userId = ports.webauthn.userIdOf(authenticator);
     const shown = await ports.webauthn.assert({ challenge, credential, userId }, answer);
     if ("reason" in shown) return shown;
     const denial = attemptKey(credential.signCount ?? 0, shown.signCount);
+    if (denial?.reason === "ProofRejected") onCopy?.(denial);
     if (denial !== undefined) return denial;
     const patch = { webauthn: { signCount: shown.signCount }, lastUsedTime: formatInstant(ports.clock()) };
     if ((await ports.authenticators.swapStatus(authenticator, patch)) === "lost") continue;

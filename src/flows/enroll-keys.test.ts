@@ -112,6 +112,58 @@ test("EN02: confirmed by bob's key, by itself, by an old answer, by one to a req
   expect(await enroll(name, { webauthn, existing: { webauthn: alice.get(existing) } })).toBe("yes");
 });
 
+test("EN02: a key that is alice's already is no further one; bob may enroll it, as another person's", async () => {
+  const { withKey, further, enroll, statusOf, open, options } = ground();
+  const alice = await withKey("alice");
+  const { name, creation, existing } = await further("key-2");
+  if (creation === undefined) throw new Error("no key is asked for");
+  const proof = { webauthn: alice.create(creation), existing: { webauthn: alice.get(existing) } };
+  expect(await enroll(name, proof)).toBe("InvalidAuthenticator");
+  expect((await statusOf(name))?.phase).toBeUndefined();
+  const ofBob = open({ slot: "key-1", owner: "bob", invited: true });
+  const { webauthn } = await options(ofBob);
+  if (webauthn === undefined) throw new Error("no key is asked for");
+  expect(await enroll(ofBob, { webauthn: alice.create(webauthn) })).toBe("yes");
+});
+
+test("WA10: the answer for one cluster is refused at another that shares the relying party, and counts nothing", async () => {
+  const { withKey, asked, ports, requests, statusOf } = ground();
+  const alice = await withKey("alice");
+  const { request, webauthn } = await asked("fix");
+  const here = await requests.get("fix");
+  const offer = here?.status?.offer;
+  if (here === undefined || offer === undefined) throw new Error("nothing is offered");
+  const there = { ...offer, cluster: { ...offer.cluster, uid: "another cluster" } };
+  requests.put({ ...here, status: { ...here.status, offer: there } });
+  const before = await statusOf(`${hex("alice")}.key-1`);
+  const proof = { codeVerifier: verifierOf("fix"), webauthn: alice.get(webauthn) };
+  expect(wordOf(await prove(ports, request, proof, 0))).toBe("ProofRejected");
+  expect(await statusOf(`${hex("alice")}.key-1`)).toEqual(before);
+  requests.put(here);
+  expect(wordOf(await prove(ports, request, proof, 0))).toBe("yes");
+});
+
+test("WA13: a count that went back is told as an Event, and so is one that stood still; what does not hold is not", async () => {
+  const { withKey, asked, ports, alarms } = ground();
+  const alice = await withKey("alice");
+  const words: unknown[] = [];
+  for (const [name, said] of [
+    ["first", { signCount: 7 }],
+    ["back", { signCount: 6 }],
+    ["still", { signCount: 7 }],
+    ["wrong", { signCount: 6, origin: "https://evil.example" }],
+  ] as const) {
+    const { request, webauthn } = await asked(name);
+    const proof = { codeVerifier: verifierOf(name), webauthn: alice.get(webauthn, said) };
+    words.push(wordOf(await prove(ports, request, proof, 0)));
+  }
+  expect(words).toEqual(["yes", "ProofRejected", "ProofAlreadyUsed", "ProofRejected"]);
+  expect(alarms).toMatchObject([
+    { about: { name: "back" }, denial: { reason: "ProofRejected" } },
+    { about: { name: "still" }, denial: { reason: "ProofAlreadyUsed" } },
+  ]);
+});
+
 test("EN02: two registers of a further key at once, with one confirmation: one Active, under one seal", async () => {
   const { withKey, further, enroll } = ground();
   const alice = await withKey("alice");

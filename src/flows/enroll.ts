@@ -94,7 +94,10 @@ async function madeBy(
     const { rpId, origin } = ports.relyingParty;
     const expected = { challenge: challengeOf(ports, seen), rpId, origins: [origin] };
     const webauthn = await ports.webauthn.register(expected, answer);
-    return "reason" in webauthn ? webauthn : { keyID: ports.sealer.newestKeyID, webauthn };
+    if ("reason" in webauthn) return webauthn;
+    const keys = await activeKeys(ports, seen.spec.owner.username);
+    if (keys.some(({ credential }) => credential.credentialId === webauthn.credentialId)) return enrolledAlready;
+    return { keyID: ports.sealer.newestKeyID, webauthn };
   }
   if (totp === undefined) return otherProof(seen);
   const keyID = seen.status?.keyID;
@@ -165,6 +168,10 @@ const otherProof = ({ spec: { method } }: Authenticator): Denial => ({
   reason: "MethodNotAllowed",
   message: `this authenticator is for ${method}`,
 });
+const enrolledAlready: Denial = {
+  reason: "InvalidAuthenticator",
+  message: "this key is one of its owner's already: enroll another one",
+};
 const noPage: Denial = {
   reason: "MethodNotAllowed",
   message:

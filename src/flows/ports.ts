@@ -177,6 +177,12 @@ export type Recorder = {
   warn(what: { readonly about: RequestKey; readonly expiration: Instant }): void;
 };
 
+/** Never awaited, never throws. */
+export type Alarm = {
+  /** An Event of a proof that its owner did not make, as it seems. */
+  reject(what: { readonly about: RequestKey; readonly denial: Denial }): void;
+};
+
 /** The verifier's: a line of log for each attempt, with its word and without its code. Never throws. */
 export type AttemptLog = {
   tell(what: { readonly attempt: "prove" | "enroll"; readonly about: string; readonly result: string }): void;
@@ -206,6 +212,7 @@ export type VerifierPorts = Common & {
   /** For what it says of keys; live. */
   readonly policy: Facts["policy"];
   readonly attempts: AttemptLog;
+  readonly alarm: Alarm;
 };
 
 /** The data of one Secret or ConfigMap in clear, and the version that a swap is held against. */

@@ -10,7 +10,7 @@ import { formatInstant } from "../domain/time.ts";
 import { awaitRequest } from "./await-request.ts";
 import { deleted, openRequest, type RequestName } from "./challenge.ts";
 import { type UsedKey, useKey } from "./credentials.ts";
-import type { VerifierPorts } from "./ports.ts";
+import type { RequestKey, VerifierPorts } from "./ports.ts";
 import { type Refusal, type Spent, spendCode } from "./spend.ts";
 
 type Proven = { readonly request: ElevationRequest; readonly verification: Verification };
@@ -55,7 +55,9 @@ async function proveOnce(
   if (spent.reason !== "ProofAlreadyUsed") return spent;
   // perhaps for this very request, posted twice: then its verification is about to land
   const seen = await awaitRequest(ports, request, landingMs, (now) => provenOf(now) !== undefined || isSettled(now));
-  return (seen && provenOf(seen)) ?? spent;
+  const proven = seen && provenOf(seen);
+  if (proven === undefined && webauthn !== undefined) ports.alarm.reject({ about: aboutOf(request), denial: spent });
+  return proven ?? spent;
 }
 
 /** An assertion is good for this request alone: its challenge is computed anew from what the object says. */
@@ -69,7 +71,10 @@ async function useKeyFor(
   const policy = await ports.policy(policyName);
   if (policy === undefined) return { reason: "PolicyNotFound", message: `policy ${policyName} is gone: ask again` };
   const challenge = ports.digest(challengePreimage(request, offer));
-  return useKey(ports, requester.username, challenge, answer, (credential) => refusesKey(policy, credential));
+  return useKey(ports, requester.username, challenge, answer, {
+    refuses: (credential) => refusesKey(policy, credential),
+    onCopy: (denial) => ports.alarm.reject({ about: aboutOf(request), denial }),
+  });
 }
 
 /** The proof is used up, so whatever else changes the request meanwhile must not cost its owner the proof. */
@@ -101,6 +106,8 @@ async function record(
     if (written !== undefined) return { request: written, verification };
   }
 }
+
+const aboutOf = ({ metadata: { namespace, name, uid } }: ElevationRequest): RequestKey => ({ namespace, name, uid });
 
 function provenOf(request: ElevationRequest): Proven | undefined {
   const verification = request.status?.verification;

@@ -1,7 +1,7 @@
 import { type EventReason, refusalReasons } from "../api/v1alpha1/reasons.ts";
 import { bindingName } from "../domain/binding.ts";
 import type { Step } from "../domain/grant.ts";
-import type { Cause } from "../domain/reasons.ts";
+import type { Cause, Denial } from "../domain/reasons.ts";
 import { formatInstant, type Instant } from "../domain/time.ts";
 import type { RequestKey } from "../flows/ports.ts";
 
@@ -52,6 +52,9 @@ export function expiring(expiration: Instant, now: Instant): Told {
   return telling("Warn", "Expiring", `ends at ${formatInstant(expiration).slice(11, 19)} UTC, in ${left}`);
 }
 
+/** What an Event says of a proof that its requester did not make, as it seems. */
+export const rejected = ({ reason, message }: Denial): Told => telling("Prove", reason, message);
+
 const telling = (action: string, reason: EventReason, note: string): Told => ({
   action,
   type: typeOf(reason),
@@ -64,5 +67,12 @@ const cut = (text: string): string => text.slice(0, new TextEncoder().encodeInto
 const withMessage = (text: string, { message }: Cause): string =>
   message === undefined ? text : `${text}: ${message}`;
 
-const warnings: readonly EventReason[] = [...refusalReasons, "BindingDrifted", "UnbindFailing", "Expiring"];
+const warnings: readonly EventReason[] = [
+  ...refusalReasons,
+  "ProofRejected",
+  "ProofAlreadyUsed",
+  "BindingDrifted",
+  "UnbindFailing",
+  "Expiring",
+];
 const typeOf = (reason: EventReason): Told["type"] => (warnings.includes(reason) ? "Warning" : "Normal");

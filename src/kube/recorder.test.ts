@@ -25,7 +25,10 @@ function recording(write: (written: Written) => Promise<void>) {
       await write({ collection, event: { ...event } });
     },
   };
-  return { lines, recorder: createRecorder(client, { instance: "controller-0", clock: () => now }) };
+  return {
+    lines,
+    recorder: createRecorder(client, { component: "controller", instance: "controller-0", clock: () => now }),
+  };
 }
 
 const refusal = (code: number, causes: readonly string[] = []): ApiError =>
@@ -72,6 +75,16 @@ test.each<[Step, string, string]>([
   recorder.tell({ about, step });
   await recorder.settled();
   expect(written.map(({ event }) => [event["type"], event["reason"]])).toEqual([[type, reason]]);
+});
+
+test("WA13: a proof that its requester did not make, as it seems, is a Warning about the request", async () => {
+  const written: Written[] = [];
+  const { recorder } = recording(async (one) => void written.push(one));
+  recorder.reject({ about, denial: { reason: "ProofRejected", message: "an old count" } });
+  await recorder.settled();
+  expect(written.map(({ event }) => event)).toMatchObject([
+    { type: "Warning", reason: "ProofRejected", action: "Prove", note: "an old count", regarding: about },
+  ]);
 });
 
 test("steps that write no status of the request are no Events, and a long note is cut", async () => {

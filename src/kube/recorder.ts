@@ -2,13 +2,14 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { apiVersion } from "../api/v1alpha1/meta.ts";
 import { formatInstant, type Instant } from "../domain/time.ts";
-import type { Recorder, RequestKey } from "../flows/ports.ts";
+import type { Alarm, Recorder, RequestKey } from "../flows/ports.ts";
 import { ApiError, isConflict } from "./api-error.ts";
 import type { Tell } from "./client.ts";
-import { expiring, type Told, told } from "./event-of.ts";
+import { expiring, rejected, type Told, told } from "./event-of.ts";
 import { events } from "./paths.ts";
 
 type Options = {
+  readonly component: "controller" | "verifier";
   /** This replica, as its Pod is named. */
   readonly instance: string;
   /** Takes the last Events of a namespace that ends. */
@@ -30,8 +31,8 @@ export type Writer = {
  */
 export function createRecorder(
   client: Writer,
-  { instance, homeNamespace = "elevate-system", clock }: Options,
-): Recorder & { settled(): Promise<void> } {
+  { component, instance, homeNamespace = "elevate-system", clock }: Options,
+): Recorder & Alarm & { settled(): Promise<void> } {
   const queue: Telling[] = [];
   const ending = new AbortController();
   let lost = 0;
@@ -41,7 +42,7 @@ export function createRecorder(
     await sleep(beginAfterMs, undefined, { signal: ending.signal }).catch(() => undefined);
     for (let telling = queue.shift(); telling !== undefined; telling = queue.shift()) {
       try {
-        await write(client, eventOf(telling, instance), homeNamespace);
+        await write(client, eventOf(telling, component, instance), homeNamespace);
         if (lost > 0) client.tell("events were lost", { count: lost });
         lost = 0;
       } catch (error) {
@@ -67,6 +68,9 @@ export function createRecorder(
       const at = clock();
       add({ about, said: expiring(expiration, at), at, id: `expiring.${about.uid}` }); // whoever comes second finds it told
     },
+    reject({ about, denial }) {
+      add({ about, said: rejected(denial), at: clock(), id: randomBytes(8).toString("hex") });
+    },
     async settled() {
       ending.abort();
       const enough = new AbortController();
@@ -82,12 +86,12 @@ const queueMax = 12_000; // two for each of 5,000 grants that end at once, in a 
 const settledWithinMs = 3_000;
 type Telling = { readonly about: RequestKey; readonly said: Told; readonly at: Instant; readonly id: string };
 
-const eventOf = ({ about, said, at, id }: Telling, instance: string) => ({
+const eventOf = ({ about, said, at, id }: Telling, component: Options["component"], instance: string) => ({
   apiVersion: "events.k8s.io/v1",
   kind: "Event",
   metadata: { name: `${about.name}.${id}`, namespace: about.namespace },
   eventTime: formatInstant(at).replace("Z", "000Z"), // the API server wants six digits
-  reportingController: "kube-elevate.dev/controller",
+  reportingController: `kube-elevate.dev/${component}`,
   reportingInstance: instance.slice(0, 128),
   regarding: { apiVersion, kind: "ElevationRequest", ...about },
   ...said,

@@ -49,7 +49,7 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
     after,
     log,
   });
-  const events = createRecorder(client, { instance: settings.identity, clock });
+  const events = createRecorder(client, { component: "controller", instance: settings.identity, clock });
   let schedule: Schedule | undefined;
   const ready = (): void => {
     log.info("ready: nothing is overdue");

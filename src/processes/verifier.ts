@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { challenge } from "../flows/challenge.ts";
 import { enrollmentOptions, register } from "../flows/enroll.ts";
-import type { RelyingParty, VerifierPorts } from "../flows/ports.ts";
+import type { Alarm, RelyingParty, VerifierPorts } from "../flows/ports.ts";
 import { prove } from "../flows/prove.ts";
 import { remembering } from "../flows/remembering.ts";
 import { usualLimits } from "../http/limits.ts";
@@ -13,6 +13,7 @@ import { createAuthenticators } from "../kube/authenticators.ts";
 import { connect, type KubeClient } from "../kube/client.ts";
 import { createFacts } from "../kube/facts.ts";
 import { type Hearing, hearRequests } from "../kube/hearing.ts";
+import { createRecorder } from "../kube/recorder.ts";
 import { createRequests } from "../kube/requests.ts";
 import { secrets, sha256 } from "../mfa/digest.ts";
 import { sealer } from "../mfa/seals.ts";
@@ -25,7 +26,7 @@ import { pageDirectory, type Settings } from "../settings.ts";
 import { isSame, type Material, materialReader } from "./keyring.ts";
 
 type Context = { readonly log: Log; readonly signal: AbortSignal };
-type Cluster = { readonly client: KubeClient; readonly hearing: Hearing };
+type Cluster = { readonly client: KubeClient; readonly hearing: Hearing; readonly alarm: Alarm };
 type Missing = { keys?: string | undefined; endpoint?: string | undefined };
 
 const lookAgainMs = 5_000;
@@ -41,12 +42,17 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
   const checks = { keys: () => missing.keys, endpoint: () => missing.endpoint };
   const health = await serveHealth({ port: settings.healthPort, address: settings.bindAddress, checks });
   const hearing = hearRequests(client);
+  const events = createRecorder(client, {
+    component: "verifier",
+    instance: settings.identity,
+    clock: () => client.now(),
+  });
   let endpoint: Endpoint | undefined;
   try {
     const read = materialReader(client, settings);
     let material = await firstMaterial(read, missing, { log, signal });
     if (material === undefined) return;
-    let ports = portsOf({ client, hearing }, settings, material, log);
+    let ports = portsOf({ client, hearing, alarm: events }, settings, material, log);
     endpoint = endpointOf(() => ports, material, log, await pageOf(log));
     const port = await endpoint.listen(settings.endpointPort, settings.bindAddress);
     missing.endpoint = undefined;
@@ -55,13 +61,14 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
       const seen = await readAgain(read, log);
       if (seen === undefined || isSame(seen, material)) continue;
       material = seen;
-      ports = portsOf({ client, hearing }, settings, material, log);
+      ports = portsOf({ client, hearing, alarm: events }, settings, material, log);
       endpoint.useCertificate(material.tls);
       log.info({ keyID: ports.sealer.newestKeyID }, "keys or certificate were changed, and are used as they are now");
     }
   } finally {
     missing.endpoint = "stopping";
     await endpoint?.close(graceMs);
+    await events.settled();
     await hearing.stop();
     await health.close();
     await client.close();
@@ -104,7 +111,7 @@ async function passed(ms: number, signal: AbortSignal): Promise<boolean> {
 }
 
 function portsOf(
-  { client, hearing }: Cluster,
+  { client, hearing, alarm }: Cluster,
   settings: Settings,
   { keys, cluster }: Material,
   log: Log,
@@ -123,6 +130,7 @@ function portsOf(
     cluster,
     clock: () => client.now(),
     attempts: { tell: (attempt) => log.info(attempt, "attempt") },
+    alarm,
   };
 }
 

@@ -188,7 +188,11 @@ test("IA26, NamespaceTerminating: in a namespace that ends a rehearsal is refuse
     10,
     "the namespace ends",
   );
-  const recorder = createRecorder(controller, { instance: "test", clock: () => controller.now() });
+  const recorder = createRecorder(controller, {
+    component: "controller",
+    instance: "test",
+    clock: () => controller.now(),
+  });
   recorder.tell({ about: request.metadata, step: { do: "unbind", cause: { reason: "RequestDeleted" } } });
   await recorder.settled();
   expect(await cluster.kubectl("admin", "-n", "elevate-system", "get", "events", "-o", "name")).toContain(
@@ -323,7 +327,11 @@ test("keys and trust are filled by one swap of many, and read back as they were 
 test("Events of a request are there for kubectl, one a step that was told", async () => {
   const request = await ask();
   const { name } = request.metadata;
-  const recorder = createRecorder(controller, { instance: "test", clock: () => controller.now() });
+  const recorder = createRecorder(controller, {
+    component: "controller",
+    instance: "test",
+    clock: () => controller.now(),
+  });
   const steps: readonly Step[] = [
     { do: "promise", expiration: controller.now() },
     { do: "activate" },
@@ -331,7 +339,11 @@ test("Events of a request are there for kubectl, one a step that was told", asyn
   ];
   for (const step of steps) recorder.tell({ about: request.metadata, step });
   const expiration = later(controller.now(), 5 * 60_000);
-  const another = createRecorder(controller, { instance: "another", clock: () => controller.now() });
+  const another = createRecorder(controller, {
+    component: "controller",
+    instance: "another",
+    clock: () => controller.now(),
+  });
   for (const replica of [recorder, another]) replica.warn({ about: request.metadata, expiration });
   await Promise.all([recorder.settled(), another.settled()]);
   const printed = await cluster.kubectl("sre", "-n", "shop", "get", "elev", name, "-o", "name");

@@ -162,6 +162,7 @@ export function fakeCluster(
     relyingParty: { rpId: "elevate.example.com", origin: "https://elevate.example.com" },
     policy: controller.facts.policy,
     attempts: { tell: () => undefined },
+    alarm: { reject: () => undefined },
     cluster,
     digest: sha256,
     clock,

@@ -14,7 +14,7 @@ export function provingGround(changed: Partial<ElevationPolicy["spec"]> = {}) {
   const start: Instant = parseInstant("2026-11-24T10:00:00Z");
   const cluster = fakeCluster({ ...policy, spec: { ...policy.spec, ...changed } }, start, { tell: () => undefined });
   cluster.enroll(totpOfAlice);
-  const attempts: unknown[] = [];
+  const [attempts, alarms]: [unknown[], unknown[]] = [[], []];
   const looked = vi.fn<VerifierPorts["totp"]["matches"]>((...given) => cluster.verifier.totp.matches(...given));
   /** One replica of the verifier: it shares nothing with another but the cluster. */
   const verifier = (): VerifierPorts => ({
@@ -22,6 +22,7 @@ export function provingGround(changed: Partial<ElevationPolicy["spec"]> = {}) {
     authenticators: remembering(cluster.verifier.authenticators),
     totp: { ...cluster.verifier.totp, matches: looked },
     attempts: { tell: (attempt) => attempts.push(attempt) },
+    alarm: { reject: (alarm) => alarms.push(alarm) },
   });
   const ask = (name: string, spec: Partial<ElevationRequest["spec"]> = {}): void => {
     cluster.requests.put({
@@ -38,6 +39,7 @@ export function provingGround(changed: Partial<ElevationPolicy["spec"]> = {}) {
   return {
     ...cluster,
     attempts,
+    alarms,
     looked,
     verifier,
     ask,
