@@ -61,6 +61,7 @@ describe.skipIf(isMissing)("the page where a key is used", () => {
     expect(await page.getByText("Development: a key that is enrolled here").isVisible()).toBe(true);
     expect(await status(page).innerText()).toBe("Your key signs exactly this, for this once.");
     expect(await focused(page)).toBe("Use my security key or passkey");
+    expect(await description(page)).toMatch(/^Cluster prod-eu Namespace payments .* Your key signs exactly this/);
     await page.keyboard.press("Enter");
     expect(await pasted(tab, request)).toMatchObject({ webauthn: { id } });
     expect(await status(page).innerText()).toBe("Done. Your terminal waits for the text below.");
@@ -123,7 +124,10 @@ describe.skipIf(isMissing)("the page where a key is used", () => {
     const { tab, id } = await enrolled();
     const { page, key, asked } = tab;
     const before = await key.signCounts();
-    const elsewhere = await serve((request, response) => response.end(request.url));
+    const elsewhere = await serve((request, response) => {
+      response.writeHead(200, { "access-control-allow-origin": "*" }).end(request.url);
+    });
+    const host = await servePageAsHost();
     try {
       const url = `${elsewhere.url}/steal`;
       for (const changed of [
@@ -147,11 +151,18 @@ describe.skipIf(isMissing)("the page where a key is used", () => {
       }
       expect(await key.signCounts()).toEqual(before);
       expect(asked.filter((one) => one.startsWith(elsewhere.url))).toEqual([]);
-      const sent = page.evaluate(async (to) => (await fetch(to)).status, url);
-      await expect(sent).rejects.toThrow(/Failed to fetch/); // by connect-src 'none', whatever the script would do
+      // by connect-src 'none', whatever the script would do; in the page itself too, for hosts that set no header
+      for (const at of [served, host]) {
+        const headers = (await page.goto(at.url))?.headers() ?? {};
+        const policy = at === served ? /connect-src 'none';frame-ancestors 'none'/ : /^$/;
+        expect(headers["content-security-policy"] ?? "").toMatch(policy);
+        const sent = page.evaluate(async (to) => (await fetch(to)).status, url);
+        await expect(sent).rejects.toThrow(/Failed to fetch/);
+      }
       expect(asked.some((one) => new URL(one).origin === elsewhere.url)).toBe(false);
     } finally {
       elsewhere.close();
+      host.close();
     }
   });
 
@@ -260,3 +271,11 @@ const framing = (at: Served): string => {
   const address = addressOf(at.url, requestCeremony(["AAAAAAAAAAAAAAAAAAAAAA"]));
   return `<iframe allow="publickey-credentials-get *" src="${address}"></iframe>`;
 };
+
+/** What a screen reader says of the button besides its name. */
+async function description(page: Page): Promise<unknown> {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send("Accessibility.getFullAXTree");
+  const text: unknown = nodes.find(({ role }) => role?.value === "button")?.description?.value;
+  return typeof text === "string" ? text.replaceAll(/\s+/g, " ") : text;
+}
