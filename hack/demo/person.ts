@@ -4,7 +4,7 @@ import type { ControlPlane } from "../controlplane/control-plane.ts";
 
 export type Answer = { readonly code: number; readonly stdout: string; readonly stderr: string };
 /** Reads what the command says on stderr so far, and returns the next line to type, or undefined to go on listening. */
-export type Typing = (said: string) => string | undefined;
+export type Typing = (said: string) => string | undefined | Promise<string | undefined>;
 
 /** Somebody at a terminal: types a command, and sees what it prints. */
 export type Person = (command: string, typing?: Typing, firstLine?: string) => Promise<Answer>;
@@ -16,14 +16,19 @@ export function person(plane: ControlPlane, user: string, print: (text: string) 
     const child = spawn("bash", ["-c", command], { env: { ...plane.envOf(user), TZ: "UTC" } });
     let said = "";
     let typed = 0;
+    let listening = Promise.resolve();
+    const listen = async (): Promise<void> => {
+      const heard = said.length;
+      const line = await typing?.(said.slice(typed, heard));
+      if (line === undefined) return;
+      typed = heard;
+      child.stdin.write(`${line}\n`);
+    };
     child.stdout.on("data", (chunk: Buffer) => print(chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => {
       print(chunk.toString());
       said += chunk.toString();
-      const line = typing?.(said.slice(typed));
-      if (line === undefined) return;
-      typed = said.length;
-      child.stdin.write(`${line}\n`);
+      listening = listening.then(listen);
     });
     child.stdin.on("error", () => undefined); // a command may end without reading what is typed
     if (firstLine !== undefined) child.stdin.write(`${firstLine}\n`);
@@ -35,6 +40,7 @@ export function person(plane: ControlPlane, user: string, print: (text: string) 
       });
     });
     const [code, stdout, stderr] = await Promise.all([exited, text(child.stdout), text(child.stderr)]);
+    await listening;
     return { code, stdout, stderr };
   };
 }
