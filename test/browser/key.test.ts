@@ -99,8 +99,7 @@ describe.skipIf(isMissing)("a key, used with Chromium", () => {
     return tab;
   };
   const requestIn = async (stdout: string) => {
-    const name = /\/(\S+) active\n$/.exec(stdout)?.[1] ?? "";
-    const found = await cluster.kubectl("admin", "get", "elev", name, "-n", "shop", "-o", "json");
+    const found = await cluster.kubectl("admin", "get", "elev", nameIn(stdout), "-n", "shop", "-o", "json");
     return elevationRequest.parse(JSON.parse(found));
   };
 
@@ -126,6 +125,11 @@ describe.skipIf(isMissing)("a key, used with Chromium", () => {
       webauthn: { rpId, origin: pageURL },
     });
     expect(stored.justification).toBe("INC-4312 checkout pods crash-looping");
+
+    const checked = await run("ada", "verify", nameIn(asked.stdout), "-n", "shop");
+    expect(checked.code).toBe(0);
+    expect(checked.stderr).toMatch(/^ok +a key signed exactly this request, with its user verified,/m);
+    expect(checked.stderr).toMatch(/^ok +the verifier sealed it:/m);
 
     const second = atDesktop("ada", "enroll", "webauthn");
     await open(tab, await addressOf(second));
@@ -285,6 +289,8 @@ describe.skipIf(isMissing)("a key, used with Chromium", () => {
       webauthn: { rpId: "localhost", origin: local.KUBE_ELEVATE_PAGE_URL },
     });
     expect(await mayReadPods("alice")).toBe(true);
+    const checked = await run("alice", "verify", nameIn(asked.stdout), "-n", "shop");
+    expect([checked.code, checked.stderr]).toEqual([0, expect.stringMatching(/development/)]);
     const remote = await elevate("alice", [...ask, "--new"], { input: "" }).ended;
     expect([remote.code, remote.stderr]).toEqual([
       1,
@@ -293,6 +299,7 @@ describe.skipIf(isMissing)("a key, used with Chromium", () => {
   }, 120_000);
 });
 
+const nameIn = (stdout: string): string => /\/(\S+) active\n$/.exec(stdout)?.[1] ?? "";
 const hex = (text: string): string => Buffer.from(text).toString("hex");
 const button = (page: Page) => page.getByRole("button");
 const open = async ({ page }: Tab, address: string): Promise<void> => {

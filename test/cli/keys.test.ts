@@ -158,14 +158,4 @@ test("WA20: a verifier that has the key asked for something else: nothing is ope
   }
 });
 
-test("PL14: enroll webauthn refuses while there is no page, says what is to be decided and that it is for good", async () => {
-  const at = terminal();
-  const { screen, exitCode } = await at.type("enroll webauthn", ["A".repeat(43)]);
-  const said = screen.replaceAll(/\s+/g, " ");
-  expect(said).toMatch(/^error \(MethodNotAllowed\): keys cannot be enrolled on prod-eu yet: no page is set up/);
-  for (const words of ["for good, since keys are bound to it", "--page-url of the verifier", "--rp-id", "enroll totp"])
-    expect(said).toContain(words);
-  expect([exitCode, at.posts]).toEqual([3, []]);
-});
-
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
