@@ -15,7 +15,7 @@ const address = z
   .string()
   .refine((text) => text === "" || text === "localhost" || isIP(text) !== 0, "an IP address or localhost");
 const publicUrl = z.string().refine(isPublicUrl, "an https URL without user, query and fragment").transform(trimmed);
-const pageUrl = z
+const pageAddress = z
   .string()
   .refine(
     (text) => text === "" || isPublicUrl(text) || isOnThisMachine(text),
@@ -70,7 +70,7 @@ const table = {
     env: "KUBE_ELEVATE_PAGE_URL",
     fallback: "",
     what: "page where keys are used (WebAuthn), of an origin that browsers trust; none: TOTP alone",
-    reader: pageUrl,
+    reader: pageAddress,
   },
   rpId: {
     env: "KUBE_ELEVATE_RP_ID",

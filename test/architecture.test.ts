@@ -25,7 +25,10 @@ const rooms: { readonly [room: string]: Rule } = {
     rooms: ["api/v1alpha1", "domain", "mfa", "cli/commands", "cli/key"],
     packages: ["commander", "uqr", "@inquirer/prompts", "open"],
   },
-  "cli/commands": { rooms: ["api/v1alpha1", "domain", "mfa", "cli", "cli/enrolling", "cli/key"], packages: [] },
+  "cli/commands": {
+    rooms: ["api/v1alpha1", "domain", "mfa", "cli", "cli/enrolling", "cli/key"],
+    packages: ["js-yaml", "zod"],
+  },
   "cli/enrolling": { rooms: ["api/v1alpha1", "domain", "cli", "cli/commands", "cli/key"], packages: [] },
   "cli/key": { rooms: ["api/v1alpha1", "domain", "cli"], packages: [] },
   web: { rooms: ["api/v1alpha1", "domain/challenge"], packages: [] },

@@ -6,7 +6,7 @@ import { sealer } from "../../src/mfa/seals.ts";
 import { webauthnOptions } from "../../src/mfa/webauthn-options.ts";
 import { type Algorithm, securityKey } from "../fakes/security-key.ts";
 
-export const origin = "https://elevate.example.com";
+const origin = "https://elevate.example.com";
 const rpId = "elevate.example.com";
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
 

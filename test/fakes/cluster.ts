@@ -160,7 +160,7 @@ export function fakeCluster(
     },
     webauthn: { ...webauthn, ...webauthnOptions },
     relyingParty: { rpId: "elevate.example.com", origin: "https://elevate.example.com" },
-    policy: controller.facts.policy,
+    policy: async (name) => controller.facts.policy(name),
     attempts: { tell: () => undefined },
     alarm: { reject: () => undefined },
     cluster,

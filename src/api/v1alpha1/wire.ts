@@ -12,8 +12,8 @@ const codeVerifier = z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/);
 /** A string, for its zeros. */
 const totp = z.strictObject({ code: z.string().regex(/^[0-9]{6}$/) });
 
-function isOne({ totp, webauthn }: { readonly totp?: unknown; readonly webauthn?: unknown }): boolean {
-  return (totp === undefined) !== (webauthn === undefined);
+function isOne(proof: { readonly totp?: unknown; readonly webauthn?: unknown }): boolean {
+  return (proof.totp === undefined) !== (proof.webauthn === undefined);
 }
 
 /** POST .../challenge, of a request or an authenticator. */
