@@ -36,6 +36,8 @@ export type Cluster = {
   create(object: object, how?: Creation): Promise<string>;
   /** Makes the request that was seen provable by whoever holds the secret of this codeChallenge. */
   claim(seen: ElevationRequest, codeChallenge: string): Promise<void>;
+  /** Takes away one of one's own that is not enrolled yet. */
+  removeAuthenticator(name: string): Promise<void>;
   /** Disables the authenticator that was seen, for good. */
   disable(seen: Authenticator): Promise<void>;
   /** Ends the request that was seen, for good. */
@@ -151,6 +153,9 @@ export function clusterThrough(
     claim: async ({ metadata: { name, namespace, uid } }, codeChallenge) => {
       const patch = { metadata: { uid }, spec: { codeChallenge } }; // another one of this name is refused
       await kubectl(["patch", requestsResource, name, "-n", namespace, "--type=merge", "-p", JSON.stringify(patch)]);
+    },
+    removeAuthenticator: async (name) => {
+      await kubectl(["delete", "authenticators.kube-elevate.dev", name, "--wait=false"]);
     },
     disable: async ({ metadata: { name, uid } }) => {
       const patch = { metadata: { uid }, spec: { disabled: true } };

@@ -159,3 +159,17 @@ test("WA20: a verifier that has the key asked for something else: nothing is ope
 });
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
+
+test("a further key that is given up, or refused, leaves its name free", async () => {
+  const { at } = withKey();
+  at.script.challenge = [{ refuse: "MethodNotAllowed", code: 403, message: "no page is set up" }];
+  const { screen, exitCode } = await at.type("enroll webauthn");
+  expect(screen).toContain("You have a key on this cluster: it confirms the new one");
+  expect([
+    exitCode,
+    at
+      .of("Authenticator")
+      .map(({ metadata }) => metadata.name)
+      .toSorted(),
+  ]).toEqual([3, [keyName, keyName.replace("key-1", "totp")]]);
+});

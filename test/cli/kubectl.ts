@@ -132,6 +132,7 @@ export function fakeKubectl(ground: Ground): FakeKubectl {
     if (args[0] === "create") return create(input ?? "", args);
     if (args[0] === "get") return get(args);
     if (args[0] === "patch") return patch(args);
+    if (args[0] === "delete") return String(objects.delete(keyOf("Authenticator", args[2] ?? "")));
     throw new Error(`nobody runs kubectl like this: ${line}`);
   };
   return { kubectl, runs, objects, put, of };

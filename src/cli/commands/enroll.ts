@@ -7,6 +7,7 @@ import {
   registerAnswer,
 } from "../../api/v1alpha1/wire.ts";
 import { later } from "../../domain/time.ts";
+import type { Endpoint } from "../endpoint.ts";
 import { enrollByApp } from "../enrolling/by-app.ts";
 import { confirmByKey, enrollByKey } from "../enrolling/by-key.ts";
 import { type Opened, opened } from "../enrolling/opened.ts";
@@ -14,7 +15,7 @@ import { refusedEnrollment } from "../enrolling/refused.ts";
 import { type ExitCode, exitCodes, Interrupted } from "../errors.ts";
 import { sceneOf } from "../scene.ts";
 import { patiently, read } from "../verifier.ts";
-import { clusterCommand, endpointOf, type World } from "../world.ts";
+import { clusterCommand, endpointOf, type Scene, type World } from "../world.ts";
 
 export type EnrollOptions = { readonly ticketStdin: boolean; readonly paste: boolean };
 
@@ -26,6 +27,31 @@ export async function enroll(world: World, method: Method, options: EnrollOption
   const scene = await sceneOf(world);
   const endpoint = endpointOf(world, scene.trust);
   const one = await opened(world, scene, method, options.ticketStdin);
+  try {
+    await enrolled(world, scene, method, { one, endpoint, options });
+  } catch (error) {
+    // one that this terminal made is open to nobody else: its name is free again
+    if (!one.isInvited)
+      await world
+        .shielded()
+        .cluster.removeAuthenticator(one.name)
+        .catch(() => undefined);
+    if (!(error instanceof Interrupted)) throw error;
+    throw new Interrupted(given(world, method, one));
+  }
+  world.talk.say(`${method} is set up. What you may ask for: ${clusterCommand(world, "policies")}`);
+  world.talk.result(`authenticator.kube-elevate.dev/${one.name} enrolled`);
+  return exitCodes.done;
+}
+
+type Beginning = { readonly one: Opened; readonly endpoint: Endpoint; readonly options: EnrollOptions };
+
+async function enrolled(
+  world: World,
+  scene: Scene,
+  method: Method,
+  { one, endpoint, options }: Beginning,
+): Promise<void> {
   const { name, codeVerifier } = one;
   const answer = await patiently(world, endpoint, authenticatorPath(name, "challenge"), { codeVerifier });
   if (!answer.ok) throw refusedEnrollment(scene, answer.status);
@@ -41,19 +67,12 @@ export async function enroll(world: World, method: Method, options: EnrollOption
     endpoint,
     until: later(world.clock(), 300_000),
   };
-  try {
-    if (method === "WebAuthn") await enrollByKey(world, scene, one, { offered, how, register });
-    else {
-      const existing = async () => confirmByKey(world, scene, one, { offered, how });
-      await enrollByApp(world, scene, { offered, existing, register });
-    }
-  } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    throw new Interrupted(given(world, method, one));
+  if (method === "WebAuthn") {
+    await enrollByKey(world, scene, one, { offered, how, register });
+    return;
   }
-  world.talk.say(`${method} is set up. What you may ask for: ${clusterCommand(world, "policies")}`);
-  world.talk.result(`authenticator.kube-elevate.dev/${name} enrolled`);
-  return exitCodes.done;
+  const existing = async () => confirmByKey(world, scene, one, { offered, how });
+  await enrollByApp(world, scene, { offered, existing, register });
 }
 
 const given = (world: World, method: Method, { isInvited }: Opened): string => {
