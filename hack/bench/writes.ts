@@ -1,14 +1,13 @@
 import { bindingFor } from "../../src/domain/binding.ts";
 import { instant } from "../../src/domain/time.ts";
-import { totpOf } from "../../test/cluster/support/endpoint.ts";
 import type { ControlPlane } from "../controlplane/control-plane.ts";
 
 /**
  * The writes of a proof alone, by the accounts that make them and under the same rules of admission, with nobody who reacts
  * to them: three patches of a status, and one create of a managed binding, over connections that are kept. In ms.
  */
-export async function fourWrites(plane: ControlPlane, username: string): Promise<number> {
-  const authenticator = `/apis/kube-elevate.dev/v1alpha1/authenticators/${totpOf(username)}/status`;
+export async function fourWrites(plane: ControlPlane, username: string, by: string): Promise<number> {
+  const authenticator = `/apis/kube-elevate.dev/v1alpha1/authenticators/${by}/status`;
   const meta = { uid: crypto.randomUUID(), resourceVersion: "", creationTimestamp: "", namespace: "shop" };
   const request = { metadata: { name: "floor", ...meta }, spec: { policyName: "shop-debug", requester: { username } } };
   const binding = bindingFor(request, { kind: "ClusterRole", name: "pod-debugger" }, instant(Date.now() + 60_000));

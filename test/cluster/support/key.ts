@@ -8,7 +8,7 @@ import { challengeOf, challengePath, type Endpoint, newSecret, post } from "./en
 // A key in software that answers as a browser at the page would; the page itself and a real browser: test/browser.
 
 /** Settings of a verifier for a page that nobody opens. */
-export const page = { url: "https://elevate.example.com", rpId: "elevate.example.com" } as const;
+const page = { url: "https://elevate.example.com", rpId: "elevate.example.com" } as const;
 export const pageEnv = { KUBE_ELEVATE_PAGE_URL: page.url, KUBE_ELEVATE_RP_ID: page.rpId };
 
 export const keyOf = (username: string, slot = "key-1"): string => `${Buffer.from(username).toString("hex")}.${slot}`;
