@@ -14,11 +14,15 @@ export type UsedKey = { readonly webauthn: Evidence; readonly by: Authenticator[
 
 const slots = ["key-1", "key-2", "key-3", "key-4", "key-5", "key-6", "key-7", "key-8", "key-9"] as const;
 
+const namesOf = (username: string): readonly string[] => slots.map((slot) => authenticatorName(username, slot));
+
 /** This user's keys that are in use: Active by the verifier's own seal, not disabled. */
 export async function activeKeys(ports: VerifierPorts, username: string): Promise<readonly Key[]> {
-  const found = await Promise.all(
-    slots.map(async (slot) => ports.authenticators.get(authenticatorName(username, slot))),
-  );
+  const found = await Promise.all(namesOf(username).map(async (name) => ports.authenticators.get(name)));
+  return inUse(ports, username, found);
+}
+
+function inUse(ports: VerifierPorts, username: string, found: readonly (Authenticator | undefined)[]): readonly Key[] {
   return found.flatMap((authenticator) => {
     const credential = authenticator?.status?.webauthn;
     if (authenticator === undefined || credential === undefined) return [];
@@ -55,21 +59,38 @@ export async function useKey(
   answer: Assertion,
   { refuses, onCopy }: Judging = {},
 ): Promise<UsedKey | Denial> {
-  for (;;) {
-    const keys = await activeKeys(ports, username);
+  const { authenticators, webauthn } = ports;
+  // The challenge has just read them. So they are judged as they were then; that it is still so, the swap says, or a look.
+  for (let isLive = false; ; isLive = true) {
+    const keys = isLive
+      ? await activeKeys(ports, username)
+      : inUse(
+          ports,
+          username,
+          namesOf(username).map((name) => authenticators.lastSeen(name)),
+        );
     const key = keys.find(({ credential }) => credential.credentialId === answer.id);
-    if (key === undefined) return noneOf(keys);
+    if (key === undefined) {
+      if (isLive) return noneOf(keys);
+      continue;
+    }
     const { authenticator, credential } = key;
     const refused = refuses?.(credential);
-    if (refused !== undefined) return refused;
-    const userId = ports.webauthn.userIdOf(authenticator);
-    const shown = await ports.webauthn.assert({ challenge, credential, userId }, answer);
-    if ("reason" in shown) return shown;
+    if (refused !== undefined) return refused; // by the policy, of what never changes in a key
+    const userId = webauthn.userIdOf(authenticator);
+    const shown = await webauthn.assert({ challenge, credential, userId }, answer);
+    if ("reason" in shown) {
+      if (isLive) return shown;
+      continue;
+    }
     const denial = attemptKey(credential.signCount ?? 0, shown.signCount);
-    if (denial?.reason === "ProofRejected") onCopy?.(denial);
-    if (denial !== undefined) return denial;
+    if (denial !== undefined) {
+      if (!isLive) continue;
+      if (denial.reason === "ProofRejected") onCopy?.(denial);
+      return denial;
+    }
     const patch = { webauthn: { signCount: shown.signCount }, lastUsedTime: formatInstant(ports.clock()) };
-    if ((await ports.authenticators.swapStatus(authenticator, patch)) === "lost") continue;
+    if ((await authenticators.swapStatus(authenticator, patch)) === "lost") continue;
     return { webauthn: shown.evidence, by: authenticator.metadata };
   }
 }
