@@ -9,6 +9,7 @@ import { install } from "../controlplane/install.ts";
 import { startController } from "../controlplane/processes.ts";
 import { startTemporaryControlPlane } from "../controlplane/temporary.ts";
 import { firstListOf } from "./first-list.ts";
+import { granted } from "./grants.ts";
 import { type Bench, documentOf, printTable, type Row, rowOf } from "./report.ts";
 import { type Unbound, unboundIn } from "./unbound.ts";
 
@@ -22,8 +23,8 @@ const controller = "system:serviceaccount:elevate-system:controller";
 
 /**
  * How late access ends: one grant at a time, many at the very same instant, and many that ran out while no controller ran.
- * Grants are made by the real controller, from proofs that are sealed with a key of this bench, each for the time that
- * makes it end when it should. Beside it the floor: as many bindings of the same names, deleted bare by one client that
+ * Single grants are made by the real controller, from proofs that are sealed with a key of this bench, each for the time
+ * that makes it end when it should; of many see grants.ts. Beside it the floor: as many bindings of the same names, deleted bare by one client that
  * keeps its connections, 16 ways for bursts, with no controller.
  *
  * One grant is late until its owner's own request is refused. Of many each is late until a watch tells that its binding is
@@ -79,14 +80,14 @@ async function oneByOne(scene: Scene): Promise<Row[]> {
 
 async function atOneInstant(scene: Scene, n: number): Promise<Row[]> {
   const { plane, unbound, tell } = scene;
-  const running = await startController(plane);
   const at = enoughFor(n);
-  const asked = await grantAll(scene, `burst-${String(n)}`, n, at);
+  const requests = await grantAll(scene, `burst-${String(n)}`, n, at);
+  const running = await startController(plane);
   await sleep(Math.max(0, at - Date.now()));
   const refused = (await refusedEverywhere(scene, n)) - at;
-  const late = (await unbound.times(asked.requests.map(nameOf))).map((time) => time - at);
+  const late = (await unbound.times(requests.map(nameOf))).map((time) => time - at);
   await running.stop("SIGTERM");
-  const floor = await bareDeletes(scene, asked.requests);
+  const floor = await bareDeletes(scene, requests);
   tell(`${String(n)} grants at one instant: all refused after ${String(refused)} ms`);
   return [
     rowOf(`expiry to unbound, ${String(n)} at one instant`, late, { floor }),
@@ -97,18 +98,16 @@ async function atOneInstant(scene: Scene, n: number): Promise<Row[]> {
 async function acrossARestart(scene: Scene): Promise<Row[]> {
   const { plane, unbound, tell } = scene;
   const n = sizes.overdue;
-  const killed = await startController(plane);
-  const at = enoughFor(n);
-  const asked = await grantAll(scene, "overdue", n, at);
-  await killed.stop("SIGKILL");
+  const at = enoughFor(n) - 20_000;
+  const requests = await grantAll(scene, "overdue", n, at);
   await sleep(Math.max(0, at + 1_000 - Date.now()));
   const firstList = await firstListOf(plane, controller);
   const begun = Date.now();
   const running = await startController(plane, { waitUntilReady: false });
-  const times = await unbound.times(asked.requests.map(nameOf));
+  const times = await unbound.times(requests.map(nameOf));
   const listed = await firstList();
   await running.stop("SIGTERM");
-  const floor = await bareDeletes(scene, asked.requests);
+  const floor = await bareDeletes(scene, requests);
   tell(`${String(n)} overdue grants, after a restart`);
   return [
     rowOf(
@@ -144,26 +143,36 @@ async function ask({ plane, lives }: Scene, word: string, n: number): Promise<As
   return { requests, tookMs: Date.now() - begun };
 }
 
-/** Asks for so many that end at this instant, and proves each as soon as it has its offer; returns when all are Active. */
-async function grantAll(scene: Scene, word: string, n: number, at: number): Promise<Pick<Asked, "requests">> {
-  const batches = Array.from({ length: Math.ceil(n / batch) }, (_, i) => i);
-  const requests: ElevationRequest[] = [];
-  for (const i of batches) {
-    const asked = await ask(scene, `${word}-${String(i)}`, Math.min(batch, n - i * batch));
-    await grant(
-      scene,
-      asked.requests.map((request) => ({ request, at })),
-    );
-    requests.push(...asked.requests);
-  }
-  return { requests };
+/** So many grants that end at this instant, in all the namespaces in turn, with no controller beside. */
+async function grantAll(scene: Scene, word: string, n: number, at: number): Promise<readonly ElevationRequest[]> {
+  const { plane, lives, tell } = scene;
+  const begun = Date.now();
+  const model = await modelOf(scene, word);
+  const all = Array.from({ length: n }, (_, i) => i);
+  const requests = await sideBySide(all, async (i) =>
+    granted(
+      { plane, lives, model },
+      { namespace: spaces[i % spaces.length] ?? "", name: `${word}-${String(i)}` },
+      { at, lasts, lastsMs },
+    ),
+  );
+  tell(`${String(n)} grants in ${String(Date.now() - begun)} ms, ${String(at - Date.now())} ms before they end`);
+  return requests;
 }
 
-const batch = 500; // of more at once the first would wait too long for their proofs
+/** What the real controller offers. */
+async function modelOf({ plane, lives }: Scene, word: string): Promise<ElevationRequest> {
+  const running = await startController(plane);
+  const [namespace, name] = ["shop", `model-${word}`];
+  await must(plane, "alice", "POST", requestsPath(namespace), requestBody(name, { duration: lasts }));
+  const model = await lives.until(namespace, name, "Pending", 60);
+  await running.stop("SIGTERM");
+  return model;
+}
 
-/** Granting one takes 20 ms here; there is time enough until this instant. */
-const enoughFor = (n: number): number => Date.now() + 15_000 + msForOne * n;
-const msForOne = 90;
+/** What it takes to write one, and for a controller that starts to look at it once; then there is time until this instant. */
+const enoughFor = (n: number): number => Date.now() + 40_000 + msForOne * n;
+const msForOne = 60;
 
 type Ending = { readonly request: ElevationRequest; readonly at: number };
 
