@@ -61,6 +61,13 @@ test.each<[readonly string[], { readonly [name: string]: string }, RegExp]>([
     /^--rp-id takes the domain of --page-url/,
   ],
   [["--page-url", "https://example.com", "--rp-id", "elevate.example.com"], {}, /^--rp-id takes the domain of/],
+  [
+    ["--page-url", "https://elevate.example.com", "--rp-id", "com"],
+    {},
+    /^--rp-id takes a domain of more than one label/,
+  ],
+  [["--page-url", "https://10.0.0.1", "--rp-id", "10.0.0.1"], {}, /^--rp-id takes a domain of more than one label/],
+  [["--page-url", "http://localhost:99999", "--rp-id", "localhost"], {}, /^--page-url takes an https URL/],
   [["--page-url", "http://localhost:8400", "--rp-id", "example.com"], {}, /^--rp-id takes the domain of/],
   [["--tls-cert-file", "/a.pem"], {}, /^--tls-cert-file and --tls-key-file go together$/],
   [["--tls-key-file", "/a.pem"], {}, /^--tls-cert-file and --tls-key-file go together$/],

@@ -120,6 +120,8 @@ export function readSettings(argv: readonly string[], env: Environment): Setting
     return { mistake: `${flagOf("tlsCertFile")} and ${flagOf("tlsKeyFile")} go together` };
   const { pageUrl, rpId } = settings;
   if ((pageUrl === "") !== (rpId === "")) return { mistake: `${flagOf("pageUrl")} and ${flagOf("rpId")} go together` };
+  if (rpId !== "" && rpId !== "localhost" && !/[.].*[a-z]/.test(rpId))
+    return { mistake: `${flagOf("rpId")} takes a domain of more than one label, and no address` };
   if (pageUrl !== "" && !`.${new URL(pageUrl).hostname}`.endsWith(`.${rpId}`))
     return { mistake: `${flagOf("rpId")} takes the domain of ${flagOf("pageUrl")}, or one above it` };
   return settings;
@@ -174,7 +176,7 @@ function readFlags(argv: readonly string[]): { readonly values: ReadonlyMap<Key,
 }
 
 function isOnThisMachine(text: string): boolean {
-  return /^http:\/\/localhost:[1-9][0-9]{3,4}\/?$/.test(text);
+  return /^http:\/\/localhost:[1-9][0-9]{3,4}\/?$/.test(text) && URL.parse(text) !== null;
 }
 
 function isPublicUrl(text: string): boolean {

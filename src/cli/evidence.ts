@@ -17,12 +17,12 @@ export async function checkEvidence(
   sealKeys: ReadonlyMap<string, string> | undefined,
 ): Promise<readonly Finding[]> {
   const { offer, verification } = request.status ?? {};
-  if (offer === undefined || verification === undefined)
-    return [{ is: "bad", says: "nobody proved this request: there is no evidence in it" }];
+  if (offer === undefined || verification === undefined) return [unproven(request)];
+  const seal = sealFinding(request, offer, verification, sealKeys);
   return [
     await keyFinding(request, offer, verification),
-    sealFinding(request, offer, verification, sealKeys),
-    timeFinding(request, offer, verification),
+    seal,
+    timeFinding(request, offer, verification, seal.is === "good"),
     { is: "open", says: "when it was granted and when it ended is the controller's word: nothing here signs that" },
   ];
 }
@@ -68,13 +68,36 @@ function sealFinding(
     : { is: "bad", says: "the verifier's seal does not hold" };
 }
 
-/** No grant is longer than what was proven. */
-function timeFinding({ status }: ElevationRequest, offer: Offer, { method, verificationTime }: Verification): Finding {
+const granted = ["Granting", "Active", "Expired"];
+
+/** No access is ever given without a proof. */
+function unproven({ status }: ElevationRequest): Finding {
+  return granted.includes(status?.phase ?? "")
+    ? { is: "bad", says: `it was ${status?.phase ?? ""}, and holds no proof` }
+    : { is: "open", says: "nobody proved this request, and nothing was granted: there is no evidence in it" };
+}
+
+/** No grant is longer than what was proven; from when on is under the seal. */
+function timeFinding(
+  { status }: ElevationRequest,
+  offer: Offer,
+  { method, verificationTime }: Verification,
+  isSealed: boolean,
+): Finding {
   const expires = status?.grant?.expirationTime;
-  if (expires === undefined) return { is: "good", says: "nothing was granted under it" };
+  if (expires === undefined)
+    return granted.includes(status?.phase ?? "")
+      ? { is: "bad", says: `it was ${status?.phase ?? ""}, and does not say until when` }
+      : { is: "open", says: "it says that nothing was granted under it" };
   const lasts = offer.methods.find((offered) => offered.method === method)?.duration ?? "";
-  const longest = later(parseInstant(verificationTime), parseDurationMs(lasts) ?? 0);
-  return parseInstant(expires) <= longest
+  const [from, until] = [parseInstant(verificationTime), parseInstant(expires)];
+  const isWithin = from > 0 && until > 0 && until <= later(from, parseDurationMs(lasts) ?? 0);
+  if (!isWithin)
+    return { is: "bad", says: `it says that it was granted until ${expires}: that is not within the offered ${lasts}` };
+  return isSealed
     ? { is: "good", says: `it was granted until ${expires}, no longer than the ${lasts} that were offered` }
-    : { is: "bad", says: `it was granted until ${expires}, longer than the ${lasts} that were offered` };
+    : {
+        is: "open",
+        says: `it says that it was granted until ${expires}; from when the ${lasts} count is under the seal`,
+      };
 }

@@ -37,7 +37,9 @@ export async function factorOf(world: World, scene: Scene, wanted: Wanted): Prom
   const states = (method: Method) => found.filter(({ spec }) => spec.method === method).map(stateOf);
   for (const method of ["WebAuthn", "TOTP"] as const)
     if (mayBe.includes(method) && states(method).includes("usable") && (method === "TOTP" || hasPage)) return method;
-  const invited = mayBe.find((method) => states(method).includes("invited"));
+  const invited = mayBe.find((method) =>
+    found.some((one) => one.spec.method === method && one.spec.invitedBy !== undefined && stateOf(one) === "invited"),
+  );
   if (invited !== undefined)
     return new Failure(
       `you are invited on ${scene.clusterName}, but have not set up your second factor yet.\n  With the ticket that you were handed, then ask again:\n    ${clusterCommand(world, `enroll ${invited.toLowerCase()}`)}`,

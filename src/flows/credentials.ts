@@ -16,7 +16,7 @@ const slots = ["key-1", "key-2", "key-3", "key-4", "key-5", "key-6", "key-7", "k
 
 const namesOf = (username: string): readonly string[] => slots.map((slot) => authenticatorName(username, slot));
 
-/** This user's keys that are in use: Active by the verifier's own seal, not disabled. */
+/** This user's keys that are in use: Active by the verifier's own seal, not disabled, and of the page that is set up now. */
 export async function activeKeys(ports: VerifierPorts, username: string): Promise<readonly Key[]> {
   const found = await Promise.all(namesOf(username).map(async (name) => ports.authenticators.get(name)));
   return inUse(ports, username, found);
@@ -26,19 +26,21 @@ function inUse(ports: VerifierPorts, username: string, found: readonly (Authenti
   return found.flatMap((authenticator) => {
     const credential = authenticator?.status?.webauthn;
     if (authenticator === undefined || credential === undefined) return [];
+    const { relyingParty } = ports; // a page that was given up may be somebody else's by now
+    if (credential.rpId !== relyingParty?.rpId || credential.origin !== relyingParty.origin) return [];
     return isSealed(ports, authenticator, username, "WebAuthn") ? [{ authenticator, credential }] : [];
   });
 }
 
-/** What a browser is asked; undefined: no page is set up, or none of these keys is of its relying party. */
+/** What a browser is asked; undefined: there is no such key. */
 export function requestOptions(
   { relyingParty, webauthn }: VerifierPorts,
   keys: readonly Key[],
   challenge: Uint8Array,
 ): RequestOptions | undefined {
-  const usable = keys.map(({ credential }) => credential).filter(({ rpId }) => rpId === relyingParty?.rpId);
-  if (relyingParty === undefined || usable.length === 0) return undefined;
-  return webauthn.request({ challenge, rpId: relyingParty.rpId }, usable);
+  if (relyingParty === undefined || keys.length === 0) return undefined;
+  const credentials = keys.map(({ credential }) => credential);
+  return webauthn.request({ challenge, rpId: relyingParty.rpId }, credentials);
 }
 
 type Judging = {
@@ -97,5 +99,8 @@ export async function useKey(
 
 const noneOf = (keys: readonly Key[]): Denial =>
   keys.length === 0
-    ? { reason: "AuthenticatorUnknown", message: "you have no active key: kubectl elevate enroll webauthn" }
+    ? {
+        reason: "AuthenticatorUnknown",
+        message: "you have no active key of this cluster's page: kubectl elevate enroll webauthn",
+      }
     : { reason: "ProofRejected", message: "this key is none of yours" };

@@ -81,6 +81,22 @@ test("EN02: a further key of alice's is confirmed by one that she has, and is Ac
   expect(await statusOf(name)).toMatchObject({ phase: "Active", webauthn: { rpId: "elevate.example.com", origin } });
 });
 
+test.each([
+  ["moved below the same relying party", { rpId: "elevate.example.com", origin: "https://new.elevate.example.com" }],
+  ["given up for another one", { rpId: "other.org", origin: "https://other.org" }],
+  ["taken away", undefined],
+])("a key of a page that was %s is asked no more, and good for nothing", async (_how, relyingParty) => {
+  const { ports, withKey, asked } = ground();
+  const key = await withKey("alice");
+  const { request, webauthn } = await asked("fix");
+  const now = { ...ports, relyingParty };
+  const body = { codeVerifier: verifierOf("fix"), webauthn: key.get(webauthn) };
+  const challenged = await challenge(now, request, { codeVerifier: body.codeVerifier }, 0);
+  expect("webauthn" in challenged).toBe(false);
+  expect(wordOf(await prove(now, request, body, 0))).toBe("AuthenticatorUnknown");
+  expect(wordOf(await prove(ports, request, body, 0))).toBe("yes");
+});
+
 test("EN02: confirmed by bob's key, by itself, by an old answer, by one to a request or for another slot: refused, never Active", async () => {
   const { withKey, further, enroll, statusOf, asked } = ground();
   const [alice, bob] = [await withKey("alice"), await withKey("bob")];

@@ -58,7 +58,6 @@ test.each(changes)("PL15, WA15: %s altered: it does not hold", async (where, val
   if (!read.success) return expect(where).toMatch(/^(spec|status)\./); // cannot even be read as a record
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the record above, but for one text
   const changed = value as Record;
-  if (where.startsWith("status.grant.expirationTime")) return; // the controller's word, judged below
   expect(await holds(changed)).toBe(false);
 });
 
@@ -75,6 +74,18 @@ test("a grant longer than what was proven does not hold; nobody's proof is no ev
   const grant = { ...record.status?.grant, expirationTime: "2026-11-24T10:31:30.251Z" };
   expect(await holds({ ...record, status: { ...record.status, grant } })).toBe(false);
   expect(await words({ ...record, status: { phase: "TimedOut" } })).toEqual([
-    "bad: nobody proved this request: there is no evidence in it",
+    "open: nobody proved this request, and nothing was granted: there is no evidence in it",
   ]);
+  expect(await words({ ...record, status: { phase: "Expired" } })).toEqual(["bad: it was Expired, and holds no proof"]);
+  const { grant: _grant, ...without } = record.status ?? {};
+  expect(await holds({ ...record, status: without })).toBe(false);
 });
+
+test.each(["2099-02-30T00:00:00Z", "2099-01-01T00:00:00+00:00", "never", ""])(
+  "an end that cannot be read, as %j, does not hold",
+  async (expirationTime) => {
+    const grant = { ...record.status?.grant, expirationTime };
+    expect(await holds({ ...record, status: { ...record.status, grant } })).toBe(false);
+    expect(await holds({ ...record, status: { ...record.status, grant } }, "no trust at hand")).toBe(false);
+  },
+);

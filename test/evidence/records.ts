@@ -4,7 +4,7 @@ import { challengePreimage, sealPreimage } from "../../src/domain/challenge.ts";
 import { sha256 } from "../../src/mfa/digest.ts";
 import { sealer } from "../../src/mfa/seals.ts";
 import { webauthnOptions } from "../../src/mfa/webauthn-options.ts";
-import { type Algorithm, securityKey } from "../fakes/security-key.ts";
+import { type Algorithm, type Said, securityKey } from "../fakes/security-key.ts";
 
 const origin = "https://elevate.example.com";
 const rpId = "elevate.example.com";
@@ -40,12 +40,15 @@ const spec = {
 };
 
 /** A record as the verifier and the controller leave it, proven by a key in software, under a seal. */
-export function recordBy(algorithm: Algorithm = "ES256"): ElevationRequest & { readonly kind: string } {
+export function recordBy(
+  algorithm: Algorithm = "ES256",
+  said: Said = {},
+): ElevationRequest & { readonly kind: string } {
   const key = securityKey({ origin, algorithm });
   const asked = { metadata, spec };
   const credential = { credentialId: text(key.credentialId), publicKey: text(key.publicKey), rpId, origin };
   const options = webauthnOptions.request({ challenge: sha256(challengePreimage(asked, offer)), rpId }, [credential]);
-  const { authenticatorData, clientDataJSON, signature } = key.get(options).response;
+  const { authenticatorData, clientDataJSON, signature } = key.get(options, said).response;
   return sealed({
     method: "WebAuthn",
     webauthn: { ...credential, authenticatorData, clientDataJSON, signature },

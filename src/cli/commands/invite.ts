@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Authenticator } from "../../api/v1alpha1/authenticator.ts";
 import { apiVersion, type Method } from "../../api/v1alpha1/meta.ts";
 import { authenticatorName } from "../../domain/authenticator-name.ts";
 import { formatInstant, instant, later, parseDurationMs, parseInstant } from "../../domain/time.ts";
@@ -24,7 +25,8 @@ export async function invite(world: World, username: string, options: InviteOpti
   const scene = await sceneOf(world);
   const ticket = Buffer.from(randomBytes(32)).toString("base64url");
   const method = options.method ?? ((scene.trust["pageURL"] ?? "") === "" ? "TOTP" : "WebAuthn");
-  const name = await nameFor(world, username, method);
+  const found = await cluster.authenticators(authenticatorNames(username));
+  const name = nameFor(username, method, found);
   const until = later(instant(Math.floor(clock() / 1000) * 1000), validMs);
   const spec = {
     owner: { username },
@@ -41,6 +43,8 @@ export async function invite(world: World, username: string, options: InviteOpti
   talk.say(
     `Invited ${username} to set up ${method} on ${scene.clusterName}, until ${dayTime(until, zone)} (${validFor}).`,
   );
+  for (const { metadata, spec: had } of found.filter((one) => one.spec.method !== "TOTP" && stateOf(one) === "usable"))
+    talk.say(`They have ${had.method} already. Where it is lost, end it: kubectl elevate disable ${metadata.name}`);
   talk.say("Hand over the ticket below, to nobody else and not by way of this cluster: it is all that it takes, once.");
   talk.say(`They run: kubectl elevate enroll ${method.toLowerCase()}`);
   talk.say(`authenticator.kube-elevate.dev/${name} created`);
@@ -49,9 +53,8 @@ export async function invite(world: World, username: string, options: InviteOpti
 }
 
 /** Of keys one may have nine: the first name that is free, or that of an invitation which is open. */
-async function nameFor({ cluster }: World, username: string, method: Method): Promise<string> {
+function nameFor(username: string, method: Method, found: readonly Authenticator[]): string {
   if (method === "TOTP") return authenticatorName(username, "totp");
-  const found = await cluster.authenticators(authenticatorNames(username));
   const open = found.find((one) => one.spec.method === "WebAuthn" && stateOf(one) === "invited");
   const name = open?.metadata.name ?? freeKeyName(username, found);
   if (name === undefined)

@@ -39,7 +39,7 @@ export async function askKey(world: World, asked: Asked<Ceremony>, how: How): Pr
     world.talk.address(address);
     world.talk.say(`Waiting, ${exactly(how.until - world.clock())} left. Ctrl-C gives up; then ask again`);
     const outcome = await listener.outcome;
-    if (outcome === undefined) throw tooLate(how);
+    if (outcome === undefined) throw tooLate(asked.kind, how);
     return outcome;
   } finally {
     listener.close();
@@ -72,11 +72,15 @@ async function pasted(world: World, ceremony: Ceremony, { pageURL, shows }: How)
   throw denied("ProofRejected", "nothing was pasted that the page answers");
 }
 
-const tooLate = ({ shows }: How): Failure =>
-  new Failure(`no key answered in time, ${shows} waits no longer`, {
-    reason: "DeadlinePassed",
-    exitCode: exitCodes.ended,
-  });
+const tooLate = (kind: Ceremony["kind"], { shows }: How): Failure =>
+  kind === "assert"
+    ? new Failure(`no key answered in time, ${shows} waits no longer`, {
+        reason: "DeadlinePassed",
+        exitCode: exitCodes.ended,
+      })
+    : new Failure(
+        "no key answered in time: nothing is set up yet. Close the page, and begin again (a ticket is still good)",
+      );
 
 /** Served by ourselves, for development; all others are https. */
 const isLocal = (pageURL: string): boolean => new URL(pageURL).protocol === "http:";
