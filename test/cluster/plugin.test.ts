@@ -136,7 +136,7 @@ test("PL01: exit codes and words of what is refused; nothing is created, stdout 
     [
       ["request", "keys-only", ...inShop],
       3,
-      "error (MethodNotAllowed): keys-only takes WebAuthn; this version of the plugin proves by TOTP alone",
+      "error (MethodNotAllowed): keys-only takes WebAuthn, and no page is set up on shop-eu",
     ],
     [
       ["request", "shop-debug", ...inShop],
