@@ -10,8 +10,9 @@ RUN npm run build
 
 FROM node:24.21.0-trixie-slim
 WORKDIR /app
-# Memory. Each compiler that optimizes maps 5 MB of itself and works in 20 more; what runs here waits for the network, and is
-# as fast by the quick ones. A young generation of 1 MB, and two arenas of malloc, are enough for little that lives long.
+# Memory, for peak speed that is not measured yet: each compiler that optimizes maps 5 MB of itself and works in 20 more, and
+# what runs here waits for the network most of the time. A young generation of 1 MB, and two arenas of malloc, are enough for
+# little that lives long.
 ENV NODE_ENV=production MALLOC_ARENA_MAX=2
 COPY --from=build /build/package.json ./
 COPY --from=build /build/dist dist
