@@ -2,12 +2,14 @@ import { defineConfig } from "vitest/config";
 
 const cluster = ["test/cluster/**/*.test.ts"];
 const browser = ["test/browser/**/*.test.ts"];
-/** Real sockets and processes of ours, on this machine alone: seconds, not milliseconds, so not a part of `make check`. */
+/** Real sockets and processes of ours, on this machine alone, and what flips each bit: seconds, so not a part of `make check`. */
 const loopback = [
   "src/{http,kube,cli/key}/**/*.test.ts",
   "src/main.test.ts",
   "hack/controlplane/**/*.test.ts",
   "test/evidence/recipe.test.ts",
+  "hack/bundle/*.test.ts",
+  "src/mfa/webauthn.test.ts",
 ];
 
 export default defineConfig({
