@@ -98,7 +98,7 @@ async function atOneInstant(scene: Scene, n: number): Promise<Row[]> {
 async function acrossARestart(scene: Scene): Promise<Row[]> {
   const { plane, unbound, tell } = scene;
   const n = sizes.overdue;
-  const at = enoughFor(n) - 20_000;
+  const at = enoughFor(n);
   const requests = await grantAll(scene, "overdue", n, at);
   await sleep(Math.max(0, at + 1_000 - Date.now()));
   const firstList = await firstListOf(plane, controller);
