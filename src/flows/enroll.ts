@@ -3,7 +3,7 @@ import type { ChallengeBody, EnrollmentAnswer, RegisterAnswer, RegisterBody } fr
 import { authenticatorPreimage, enrollmentPreimage } from "../domain/challenge.ts";
 import { enrollable } from "../domain/proof.ts";
 import type { Denial } from "../domain/reasons.ts";
-import { activeKeys, requestOptions, useKey } from "./credentials.ts";
+import { activeKeys, type Key, requestOptions, useKey } from "./credentials.ts";
 import type { VerifierPorts } from "./ports.ts";
 import { type Refusal, spendCode } from "./spend.ts";
 
@@ -21,10 +21,13 @@ export async function enrollmentOptions(
   for (;;) {
     const seen = await opened(ports, name, codeVerifier);
     if ("reason" in seen) return seen;
-    const existing = await confirming(ports, seen);
+    const { method, invitedBy, owner } = seen.spec;
+    const needsKeys = method === "WebAuthn" || invitedBy === undefined;
+    const keys = needsKeys ? await activeKeys(ports, owner.username) : [];
+    const existing = confirming(ports, seen, keys);
     if (existing !== undefined && "reason" in existing) return existing;
     const confirmed = existing && { existing };
-    if (seen.spec.method === "WebAuthn") return webauthnOptions(ports, seen, confirmed);
+    if (method === "WebAuthn") return webauthnOptions(ports, seen, keys, confirmed);
     if (seen.status?.keyID !== undefined) return { totp: ports.totp.enrollment(seen), ...confirmed };
     // won or lost: look again for what is written now
     await ports.authenticators.swapStatus(seen, { phase: "Pending", keyID: ports.sealer.newestKeyID });
@@ -108,27 +111,26 @@ async function madeBy(
   return { keyID, totp: { lastTimeStep, failures: { consecutive: 0, total: 0 } } };
 }
 
-async function webauthnOptions(
+function webauthnOptions(
   ports: VerifierPorts,
   authenticator: Authenticator,
+  keys: readonly Key[],
   confirmed: Pick<EnrollmentAnswer, "existing"> | undefined,
-): Promise<EnrollmentAnswer | Denial> {
+): EnrollmentAnswer | Denial {
   if (ports.relyingParty === undefined) return noPage;
   const { rpId } = ports.relyingParty;
-  const keys = await activeKeys(ports, authenticator.spec.owner.username);
   const about = { challenge: challengeOf(ports, authenticator), rpId, rpName: `kube-elevate ${ports.cluster.name}` };
   const excluded = keys.map(({ credential }) => credential);
   return { webauthn: ports.webauthn.creation(about, { authenticator, excluded }), ...confirmed };
 }
 
 /** What a browser is asked for the confirmation; undefined: an inviter's word is enough. */
-async function confirming(
+function confirming(
   ports: VerifierPorts,
   authenticator: Authenticator,
-): Promise<EnrollmentAnswer["existing"] | Denial> {
-  const { invitedBy, owner } = authenticator.spec;
-  if (invitedBy !== undefined) return undefined;
-  const keys = await activeKeys(ports, owner.username);
+  keys: readonly Key[],
+): EnrollmentAnswer["existing"] | Denial {
+  if (authenticator.spec.invitedBy !== undefined) return undefined;
   return requestOptions(ports, keys, challengeOf(ports, authenticator)) ?? nobodyConfirms;
 }
 
