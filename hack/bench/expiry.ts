@@ -11,11 +11,11 @@ import { startTemporaryControlPlane } from "../controlplane/temporary.ts";
 import { firstListOf } from "./first-list.ts";
 import { granted } from "./grants.ts";
 import { type Bench, documentOf, printTable, type Row, rowOf } from "./report.ts";
+import { sideBySide } from "./side-by-side.ts";
 import { type Unbound, unboundIn } from "./unbound.ts";
 
 const small = process.argv.includes("--small");
 const sizes = small ? { rounds: 3, bursts: [100], overdue: 100 } : { rounds: 20, bursts: [500, 5_000], overdue: 500 };
-const ways = 16;
 const lasts = "15m";
 const lastsMs = 900_000;
 const spaces = Array.from({ length: 25 }, (_, i) => `expiry-${String(i)}`);
@@ -230,16 +230,6 @@ async function bind({ plane }: Scene, request: ElevationRequest): Promise<void> 
 async function unbind({ plane }: Scene, request: ElevationRequest): Promise<void> {
   const options = { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" };
   await must(plane, controller, "DELETE", bindingsPath(spaceOf(request), `/${bindingName(request.metadata)}`), options);
-}
-
-async function sideBySide<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<readonly R[]> {
-  const done: R[] = [];
-  const waiting = [...items.entries()].toReversed();
-  const work = async (): Promise<void> => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) done[next[0]] = await act(next[1]);
-  };
-  await Promise.all(Array.from({ length: ways }, work));
-  return done;
 }
 
 const spaceOf = ({ metadata }: ElevationRequest): string => metadata.namespace;

@@ -8,14 +8,13 @@ import { requestBody, requestsPath } from "../../test/contract/bodies.ts";
 import type { ControlPlane } from "../controlplane/control-plane.ts";
 import { install } from "../controlplane/install.ts";
 import { root } from "../controlplane/plugin.ts";
+import { sideBySide } from "./side-by-side.ts";
 
 export type Scene = { readonly plane: ControlPlane; readonly lives: Lives; readonly tell: (line: string) => void };
 
-const ways = 16;
-
 /** So many grants of the real controller, with a proof each, in namespace active: they last ten minutes. */
 export async function activeGrants({ lives, plane, tell }: Scene, count: number): Promise<void> {
-  await sideBySide(count, async (i) => {
+  await sideBySide(upTo(count), async (i) => {
     const name = `active-${String(i)}`;
     await must(plane, "alice", "POST", requestsPath("active"), requestBody(name));
     await lives.until("active", name, "Pending", 60);
@@ -43,7 +42,7 @@ export async function endedRequests(scene: Scene, count: number, quiet: () => Pr
   await plane.run("admin", ["replace", "-f", "-"], { input });
   const record = (i: number): object => ({ ...requestBody(`ended-${String(i)}`), spec, status });
   await untilStoredWhole(plane, record(0));
-  await sideBySide(count - 1, async (i) => {
+  await sideBySide(upTo(count - 1), async (i) => {
     await must(plane, "admin", "POST", requestsPath("history"), record(i + 1));
     if ((i + 1) % 1_000 === 0) tell(`${String(i + 1)} records`);
   });
@@ -69,10 +68,4 @@ function withoutRules(value: unknown): unknown {
   return Object.fromEntries(kept.map(([key, inner]) => [key, withoutRules(inner)]));
 }
 
-async function sideBySide(count: number, act: (i: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const work = async (): Promise<void> => {
-    while (next < count) await act(next++);
-  };
-  await Promise.all(Array.from({ length: ways }, work));
-}
+const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_none, index) => index);
