@@ -24,6 +24,7 @@ function play(of: ElevationPolicy = policy) {
     writes: 0,
     looks: 0,
     broken: false,
+    hole: undefined as string | undefined,
   };
   const bump = (change: Partial<ElevationPolicy>): void => {
     const resourceVersion = String(Number(world.policy.metadata.resourceVersion) + 1);
@@ -59,7 +60,13 @@ function play(of: ElevationPolicy = policy) {
   const timers = fakeTimers(world);
   const lines: string[] = [];
   const log = { info: () => undefined, warn: (_fields: object, message: string) => lines.push(message) };
-  const conditions = createPolicyConditions({ policies, clock: () => world.now, after: timers.after, log });
+  const conditions = createPolicyConditions({
+    policies,
+    hole: () => world.hole,
+    clock: () => world.now,
+    after: timers.after,
+    log,
+  });
   const ready = () => world.policy.status?.conditions?.find(({ type }) => type === "Ready");
   return { world, timers, conditions, ready, lines, bump };
 }
@@ -122,6 +129,22 @@ test("what stays as it is is not written again, and a policy that is Ready is lo
   expect([world.writes, world.looks]).toEqual([1, 2]);
   await timers.advance(60_000);
   expect([world.writes, world.looks]).toEqual([1, 4]);
+});
+
+test("IA12: a hole in the walls is told of each policy within 5 s, and so is that it was mended", async () => {
+  const { world, timers, conditions, ready } = play();
+  world.bindable.add("");
+  conditions.start();
+  await timers.advance(6_000);
+  world.hole = "ValidatingAdmissionPolicyBinding kube-elevate-bindings is gone: kubectl apply it";
+  await timers.advance(5_000);
+  expect(ready()).toMatchObject({ status: "False", reason: "AdmissionUnprotected", message: world.hole });
+  world.hole = "x".repeat(5_000);
+  await timers.advance(5_000);
+  expect(ready()?.message).toHaveLength(4_096);
+  world.hole = undefined;
+  await timers.advance(5_000);
+  expect(ready()).toMatchObject({ status: "True", reason: "BindPermitted" });
 });
 
 test("a changed spec is looked at within 5 s; the condition of others is left as it is", async () => {

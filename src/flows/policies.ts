@@ -1,6 +1,6 @@
 import type { ElevationPolicy } from "../api/v1alpha1/elevation-policy.ts";
 import { type Instant, later } from "../domain/time.ts";
-import { type Namespaces, readyOf, statusWith } from "./policy-ready.ts";
+import { type Namespaces, readyOf, statusWith, unprotected } from "./policy-ready.ts";
 import type { Policies } from "./ports.ts";
 import type { After } from "./queue.ts";
 import type { Log } from "./schedule.ts";
@@ -10,6 +10,8 @@ import type { Log } from "./schedule.ts";
 
 type Options = {
   readonly policies: Policies;
+  /** Why nothing may be granted now, by any policy; from memory. */
+  readonly hole: () => string | undefined;
   readonly clock: () => Instant;
   readonly after: After;
   readonly log: Log;
@@ -20,8 +22,11 @@ export type PolicyConditions = { start(): void; stop(): Promise<void> };
 const everyMs = 5_000;
 const readyEveryMs = 30_000; // a cure is to be seen soon, and a harm in time
 
-/** Looks at each policy every 5 s; at one that is Ready, and as it was last seen, every 30 s. Every replica does. */
-export function createPolicyConditions({ policies, clock, after, log }: Options): PolicyConditions {
+/**
+ * Looks at each policy every 5 s; at one that is Ready, and as it was last seen, every 30 s, or when a hole opens or
+ * closes. Every replica does.
+ */
+export function createPolicyConditions({ policies, hole, clock, after, log }: Options): PolicyConditions {
   let seen: ReadonlyMap<string, Seen> = new Map();
   let cancel: (() => void) | undefined;
   let stopped = false;
@@ -30,7 +35,8 @@ export function createPolicyConditions({ policies, clock, after, log }: Options)
   const lookAtAll = async (): Promise<void> => {
     const all = await policies.list();
     seen = new Map(all.flatMap(({ metadata: { uid } }) => [[uid, seen.get(uid)] as const]).filter(isKnown));
-    const due = all.filter((policy) => isDue(seen.get(policy.metadata.uid), policy, clock()));
+    const now = { at: clock(), hole: hole() };
+    const due = all.filter((policy) => isDue(seen.get(policy.metadata.uid), policy, now));
     if (due.length === 0) return;
     const namespaces = await policies.namespaces();
     let granted: ReturnType<Policies["granted"]> | undefined;
@@ -38,9 +44,9 @@ export function createPolicyConditions({ policies, clock, after, log }: Options)
     for (const policy of due) {
       const { uid, name, resourceVersion } = policy.metadata;
       try {
-        const ready = await tell(asked, policy, namespaces, clock());
+        const ready = await tell(asked, policy, namespaces, { at: clock(), hole: now.hole });
         const lookAgain = later(clock(), ready ? readyEveryMs : everyMs);
-        seen = new Map([...seen, [uid, { resourceVersion, lookAgain }]]);
+        seen = new Map([...seen, [uid, { resourceVersion, lookAgain, hole: now.hole }]]);
       } catch (error) {
         log.warn({ err: error, policy: name }, "whether a policy works could not be told, and is asked again");
       }
@@ -66,22 +72,23 @@ export function createPolicyConditions({ policies, clock, after, log }: Options)
   };
 }
 
-type Seen = { readonly resourceVersion: string; readonly lookAgain: Instant };
+type Now = { readonly at: Instant; readonly hole: string | undefined };
+type Seen = { readonly resourceVersion: string; readonly lookAgain: Instant; readonly hole: string | undefined };
 
 const isKnown = (entry: readonly [string, Seen | undefined]): entry is readonly [string, Seen] =>
   entry[1] !== undefined;
-const isDue = (seen: Seen | undefined, { metadata }: ElevationPolicy, now: Instant): boolean =>
-  seen?.resourceVersion !== metadata.resourceVersion || seen.lookAgain <= now;
+const isDue = (seen: Seen | undefined, { metadata }: ElevationPolicy, { at, hole }: Now): boolean =>
+  seen?.resourceVersion !== metadata.resourceVersion || seen.lookAgain <= at || seen.hole !== hole;
 
 /** Writes what has changed, and nothing else: an answer that stays the same costs no write. */
 async function tell(
   policies: Policies,
   policy: ElevationPolicy,
   namespaces: Namespaces,
-  now: Instant,
+  { at, hole }: Now,
 ): Promise<boolean> {
-  const ready = await readyOf(policies, policy, namespaces);
-  const status = statusWith(policy, ready, now);
+  const ready = hole === undefined ? await readyOf(policies, policy, namespaces) : unprotected(hole);
+  const status = statusWith(policy, ready, at);
   if (status !== undefined) await policies.swapStatus(policy, status); // lost: another replica, or a new version, is looked at next
   return ready.holds;
 }

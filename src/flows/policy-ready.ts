@@ -55,6 +55,13 @@ export async function readyOf(
   return { holds: true, reason: "RoleChanged", message: `${message}; ${under}` };
 }
 
+/** While the walls are down nothing is granted, whatever else is true. */
+export const unprotected = (hole: string): Ready => ({
+  holds: false,
+  reason: "AdmissionUnprotected",
+  message: hole.slice(0, messageMax),
+});
+
 /** The status to write, or undefined where it says so already. The condition of others stays. */
 export function statusWith(
   { metadata: { generation }, status }: ElevationPolicy,

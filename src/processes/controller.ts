@@ -40,7 +40,13 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
     after,
     log,
   });
-  const conditions = createPolicyConditions({ policies: createPolicies(client), clock, after, log });
+  const conditions = createPolicyConditions({
+    policies: createPolicies(client),
+    hole: () => undefined,
+    clock,
+    after,
+    log,
+  });
   const tidying = createTidying({
     requests: createEndedRequests(client),
     authenticators: createAllAuthenticators(client),
