@@ -20,7 +20,8 @@ const many = (n: number): string => n.toLocaleString("en");
 /**
  * What each process weighs, as the image runs it: at rest, with a history, and with many active grants on top. Resident
  * memory, of which a large part is Node itself, shared by all on a machine: the floor is a bare Node that waits. And what
- * the history costs the controller: its time on the CPU at rest, and from a request to its offer, beside the same without.
+ * the history costs the controller: its time on the CPU at rest, what it hears meanwhile, and from a request to its offer,
+ * beside the same without.
  */
 export const memory: Bench = async (plane, tell) => {
   await bundle();
@@ -57,32 +58,40 @@ export const memory: Bench = async (plane, tell) => {
   const before = await start();
   await weigh("idle", ...before);
   const without = await costOf(scene, before[0], "before");
-  await endedRequests(scene, sizes.ended, async () => {
-    await Promise.all(before.map(async (one) => one.stop("SIGTERM")));
-  });
+  await endedRequests(scene, sizes.ended, async () => stop(before));
 
   const after = await start();
   await weigh(`${many(sizes.ended)} ended`, ...after);
   const having = await costOf(scene, after[0], "after");
   rows.push(
     rowOf("controller's CPU in 30 s at rest, with history : without", [having.cpuMs], { floor: [without.cpuMs] }),
+    rowOf("controller hears in 30 s at rest, with history : without", [having.heardMB], {
+      floor: [without.heardMB],
+      unit: "MB",
+    }),
     rowOf("asked to offered, with history : without", having.offeredMs, { floor: without.offeredMs }),
   );
 
-  await activeGrants(scene, sizes.active);
-  await sleep(settleMs);
-  await weigh(`${many(sizes.active)} active, ${many(sizes.ended)} ended`, ...after);
+  await activeGrants(scene, sizes.active, async () => stop(after));
+  const crowded = await start();
+  await weigh(`${many(sizes.active)} active, ${many(sizes.ended)} ended`, ...crowded);
+  await stop(crowded);
   return rows;
+};
+
+const stop = async (both: readonly Process[]): Promise<void> => {
+  await Promise.all(both.map(async (one) => one.stop("SIGTERM")));
 };
 
 async function costOf(
   { lives, plane }: Scene,
   { pid }: Process,
   word: string,
-): Promise<{ readonly cpuMs: number; readonly offeredMs: readonly number[] }> {
-  const cpuBefore = await cpuMsOf(pid);
+): Promise<{ readonly cpuMs: number; readonly heardMB: number; readonly offeredMs: readonly number[] }> {
+  const [cpuBefore, heardBefore] = [await cpuMsOf(pid), await heardMBOf(pid)];
   await sleep(restMs);
   const cpuMs = (await cpuMsOf(pid)) - cpuBefore;
+  const heardMB = (await heardMBOf(pid)) - heardBefore;
   const offeredMs: number[] = [];
   for (let i = 0; i < sizes.offers; i += 1) {
     const name = `${word}-${String(i)}`;
@@ -92,7 +101,7 @@ async function costOf(
     offeredMs.push(performance.now() - begun);
     await must(plane, "alice", "PATCH", requestsPath("shop", `/${name}`), { spec: { termination: { by: "alice" } } });
   }
-  return { cpuMs, offeredMs };
+  return { cpuMs, heardMB, offeredMs };
 }
 
 /** The image's own flags and environment, and nothing to do. */
@@ -137,4 +146,10 @@ async function cpuMsOf(pid: number): Promise<number> {
   const text = await readFile(`/proc/${String(pid)}/stat`, "utf8");
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** What it read of sockets and files since it began, in 1,000,000 bytes. */
+async function heardMBOf(pid: number): Promise<number> {
+  const [, bytes] = /^rchar: (\d+)$/m.exec(await readFile(`/proc/${String(pid)}/io`, "utf8")) ?? [];
+  return Number(bytes) / 1e6;
 }

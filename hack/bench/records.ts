@@ -8,19 +8,24 @@ import { requestBody, requestsPath } from "../../test/contract/bodies.ts";
 import type { ControlPlane } from "../controlplane/control-plane.ts";
 import { install } from "../controlplane/install.ts";
 import { root } from "../controlplane/plugin.ts";
+import { granted } from "./grants.ts";
 import { sideBySide } from "./side-by-side.ts";
 
 export type Scene = { readonly plane: ControlPlane; readonly lives: Lives; readonly tell: (line: string) => void };
 
-/** So many grants of the real controller, with a proof each, in namespace active: they last ten minutes. */
-export async function activeGrants({ lives, plane, tell }: Scene, count: number): Promise<void> {
-  await sideBySide(upTo(count), async (i) => {
-    const name = `active-${String(i)}`;
-    await must(plane, "alice", "POST", requestsPath("active"), requestBody(name));
-    await lives.until("active", name, "Pending", 60);
-    await lives.prove("active", name);
-    await lives.until("active", name, "Active", 60);
-  });
+const lasts = "15m";
+const lastsMs = 900_000;
+
+/** So many grants in namespace active, written as in grants.ts; `quiet` ends the processes before that. */
+export async function activeGrants(scene: Scene, count: number, quiet: () => Promise<void>): Promise<void> {
+  const { lives, plane, tell } = scene;
+  await must(plane, "alice", "POST", requestsPath("active"), requestBody("model", { duration: lasts }));
+  const model = await lives.until("active", "model", "Pending", 60);
+  await quiet();
+  const at = Date.now() + lastsMs;
+  await sideBySide(upTo(count), async (i) =>
+    granted({ plane, lives, model }, { namespace: "active", name: `active-${String(i)}` }, { at, lasts, lastsMs }),
+  );
   tell(`${String(count)} grants are active`);
 }
 
