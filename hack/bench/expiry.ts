@@ -80,15 +80,16 @@ async function oneByOne(scene: Scene): Promise<Row[]> {
 
 async function atOneInstant(scene: Scene, n: number): Promise<Row[]> {
   const { plane, unbound, tell } = scene;
-  const at = enoughFor(n);
-  const requests = await grantAll(scene, `burst-${String(n)}`, n, at);
+  const { requests, at } = await grantAll(scene, `burst-${String(n)}`, n);
   const running = await startController(plane);
   await sleep(Math.max(0, at - Date.now()));
   const refused = (await refusedEverywhere(scene, n)) - at;
   const late = (await unbound.times(requests.map(nameOf))).map((time) => time - at);
   await running.stop("SIGTERM");
   const floor = await bareDeletes(scene, requests);
-  tell(`${String(n)} grants at one instant: all refused after ${String(refused)} ms`);
+  tell(
+    `${String(n)} grants at one instant: all refused after ${String(refused)} ms, bare ${String(Math.max(...floor))} ms`,
+  );
   return [
     rowOf(`expiry to unbound, ${String(n)} at one instant`, late, { floor }),
     rowOf(`expiry to all refused, ${String(n)} at one instant`, [refused], { floor: [Math.max(...floor)] }),
@@ -98,8 +99,7 @@ async function atOneInstant(scene: Scene, n: number): Promise<Row[]> {
 async function acrossARestart(scene: Scene): Promise<Row[]> {
   const { plane, unbound, tell } = scene;
   const n = sizes.overdue;
-  const at = enoughFor(n);
-  const requests = await grantAll(scene, "overdue", n, at);
+  const { requests, at } = await grantAll(scene, "overdue", n);
   await sleep(Math.max(0, at + 1_000 - Date.now()));
   const firstList = await firstListOf(plane, controller);
   const begun = Date.now();
@@ -143,11 +143,16 @@ async function ask({ plane, lives }: Scene, word: string, n: number): Promise<As
   return { requests, tookMs: Date.now() - begun };
 }
 
-/** So many grants that end at this instant, in all the namespaces in turn, with no controller beside. */
-async function grantAll(scene: Scene, word: string, n: number, at: number): Promise<readonly ElevationRequest[]> {
+/** So many grants that end at one instant, in all the namespaces in turn, with no controller beside. */
+async function grantAll(
+  scene: Scene,
+  word: string,
+  n: number,
+): Promise<{ readonly requests: readonly ElevationRequest[]; readonly at: number }> {
   const { plane, lives, tell } = scene;
-  const begun = Date.now();
   const model = await modelOf(scene, word);
+  const begun = Date.now();
+  const at = enoughFor(n);
   const all = Array.from({ length: n }, (_, i) => i);
   const requests = await sideBySide(all, async (i) =>
     granted(
@@ -157,7 +162,7 @@ async function grantAll(scene: Scene, word: string, n: number, at: number): Prom
     ),
   );
   tell(`${String(n)} grants in ${String(Date.now() - begun)} ms, ${String(at - Date.now())} ms before they end`);
-  return requests;
+  return { requests, at };
 }
 
 /** What the real controller offers. */
