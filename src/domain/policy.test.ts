@@ -23,8 +23,13 @@ const facts: GateFacts = {
   use: { allowed: true, reason: "by RoleBinding oncall" },
   rulesHash: "r1",
   authenticator: undefined,
-  entry: { clockOffMs: 0, rehearsal: undefined },
+  entry: { clockOffMs: 0, admission: undefined, rehearsal: undefined },
 };
+const unprotected = {
+  clockOffMs: 0,
+  admission: { reason: "AdmissionUnprotected", message: "a wall is down" },
+  rehearsal: undefined,
+} as const;
 const word = (changed: Partial<GateFacts>, asked: Partial<ElevationRequest["spec"]> = {}, namespace = "shop") => {
   const gates = judge(
     { ...request, metadata: { ...request.metadata, namespace }, spec: { ...request.spec, ...asked } },
@@ -62,11 +67,17 @@ test.each([
   ["NamespaceNotSelected", { namespaceLabels: undefined }],
   ["UseNotPermitted", { use: { allowed: false, reason: "" } }],
   ["RoleNotFound", { rulesHash: undefined }],
-  ["ClockSkewed", { entry: { clockOffMs: 5_001, rehearsal: undefined } }],
-  ["ClockSkewed", { entry: { clockOffMs: -5_001, rehearsal: undefined } }],
-  ["open", { entry: { clockOffMs: 5_000, rehearsal: undefined } }],
-  ["open", { entry: { clockOffMs: -5_000, rehearsal: undefined } }],
-  ["BindNotPermitted", { entry: { clockOffMs: 0, rehearsal: { reason: "BindNotPermitted", message: "" } } }],
+  ["ClockSkewed", { entry: { clockOffMs: 5_001, admission: undefined, rehearsal: undefined } }],
+  ["ClockSkewed", { entry: { clockOffMs: -5_001, admission: undefined, rehearsal: undefined } }],
+  ["open", { entry: { clockOffMs: 5_000, admission: undefined, rehearsal: undefined } }],
+  ["open", { entry: { clockOffMs: -5_000, admission: undefined, rehearsal: undefined } }],
+  [
+    "BindNotPermitted",
+    { entry: { clockOffMs: 0, admission: undefined, rehearsal: { reason: "BindNotPermitted", message: "" } } },
+  ],
+  ["AdmissionUnprotected", { entry: unprotected }],
+  ["AdmissionUnprotected", { entry: unprotected, policy: undefined }], // it says most: before what the rest would say
+  ["ClockSkewed", { entry: { ...unprotected, clockOffMs: 5_001 } }],
   ["open", { entry: undefined }],
 ] as const)("%s by %j", (expected, changed) => {
   expect(word(changed)).toBe(expected);

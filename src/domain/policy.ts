@@ -25,6 +25,8 @@ export type GateFacts = {
 };
 export type EntryFacts = {
   readonly clockOffMs: number;
+  /** AdmissionUnprotected: what else is said of the request is as good as admission was. */
+  readonly admission: Denial | undefined;
   readonly rehearsal: Denial | undefined;
 };
 
@@ -37,9 +39,10 @@ const dayMs = 24 * 3_600_000;
 export function judge({ metadata, spec, status }: ElevationRequest, facts: GateFacts): Gates {
   const { policy, namespaceLabels, use, rulesHash, entry } = facts;
   if (entry !== undefined) {
-    const { clockOffMs } = entry;
+    const { clockOffMs, admission } = entry;
     if (clockOffMs > skewMsMax || clockOffMs < -skewMsMax)
       return shut("ClockSkewed", `the controller's clock is ${String(clockOffMs)} ms off the API server's`);
+    if (admission !== undefined) return { open: false, denial: admission };
   }
   if (policy === undefined) return shut("PolicyNotFound", `elevationpolicy ${spec.policyName} does not exist`);
   const { roleRef, namespaceSelector, duration, authentication } = policy.spec;

@@ -17,23 +17,23 @@ export async function inspect(
   request: ElevationRequest | undefined,
   { scope, rehearsed }: Asking,
 ): Promise<Gates> {
-  const { facts, authenticators } = ports;
+  const { facts, authenticators, protection } = ports;
   if (request === undefined)
     return { open: false, denial: { reason: "RequestDeleted", message: "the request is gone" } };
   const { metadata, spec, status } = request;
   const offered = status?.offer?.roleRef;
-  const [policy, namespaceLabels, use, authenticator, clockOffMs, ofOffered] = await Promise.all([
+  const [policy, namespaceLabels, use, authenticator, ofEntry, ofOffered] = await Promise.all([
     facts.policy(spec.policyName),
     facts.namespaceLabels(metadata.namespace),
     facts.mayUse(request, scope),
     status?.verification && authenticators.get(status.verification.authenticator),
-    scope === "entry" ? facts.clockOffMs() : undefined,
+    scope === "entry" ? Promise.all([facts.clockOffMs(), protection.refuses(request)]) : undefined,
     offered && roleFacts(ports, request, offered, rehearsed),
   ]);
   const role = policy?.spec.roleRef;
   const same = role !== undefined && role.kind === offered?.kind && role.name === offered.name;
   const ofRole = same ? ofOffered : role && (await roleFacts(ports, request, role, rehearsed));
-  const entry = clockOffMs === undefined ? undefined : { clockOffMs, rehearsal: ofRole?.rehearsal };
+  const entry = ofEntry && { clockOffMs: ofEntry[0], admission: ofEntry[1], rehearsal: ofRole?.rehearsal };
   return judge(request, { policy, namespaceLabels, use, rulesHash: ofRole?.rulesHash, authenticator, entry });
 }
 

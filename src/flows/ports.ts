@@ -188,6 +188,19 @@ export type AttemptLog = {
   tell(what: { readonly attempt: "prove" | "enroll"; readonly about: string; readonly result: string }): void;
 };
 
+/**
+ * flows/protection.ts: whether admission is what was shipped. A request that was made or could be changed while it was not
+ * says nothing that is sure of itself.
+ */
+export type Protection = {
+  /** AdmissionUnprotected, by a look that began within the last second. Throws where no such look was answered. */
+  refuses(request: ElevationRequest): Promise<Denial | undefined>;
+  /** The same by the last look that was answered, for what waits and has nothing to ask for. */
+  remembers(request: ElevationRequest): Denial | undefined;
+  /** What is wrong with admission, by the last look; undefined: nothing. */
+  hole(): string | undefined;
+};
+
 type Common = {
   readonly requests: Requests;
   readonly cluster: { readonly name: string; readonly uid: string };
@@ -199,6 +212,7 @@ export type ControllerPorts = Common & {
   readonly facts: Facts;
   readonly authenticators: Pick<Authenticators, "get">;
   readonly seals: SealChecker;
+  readonly protection: Protection;
   readonly recorder: Recorder;
 };
 export type VerifierPorts = Common & {

@@ -205,6 +205,7 @@ function observe(ports: ControllerPorts, { request, binding }: World, memory: Me
     recorded: recordedOf(request, sealHolds),
     binding: compared,
     gates: undefined,
+    unprotected: request && ports.protection.remembers(request),
     unboundFor: memory.unboundFor,
     missingSince: memory.missingSince,
     unbinding: memory.unbindFailed !== true ? "untried" : told ? "failed and told" : "failed",

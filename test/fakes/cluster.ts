@@ -11,6 +11,7 @@ import { remembering } from "../../src/flows/remembering.ts";
 import { webauthn } from "../../src/mfa/webauthn.ts";
 import { webauthnOptions } from "../../src/mfa/webauthn-options.ts";
 import { totpOfAlice } from "./objects.ts";
+import { fakeProtection, intact } from "./protection.ts";
 
 /** The API server's promises, for one kind: a version a write, a swap that holds only for the version seen. */
 function store<T extends { readonly metadata: Meta }>() {
@@ -98,7 +99,7 @@ export function fakeCluster(
   const authenticators = store<Authenticator>();
   const keys = generateKeyPairSync("ed25519");
   const cluster = { name: "test", uid: "c1" };
-  const world = { now: start, useAllowed: true, bindingsHeld: false, rulesHash: "r1" };
+  const world = { now: start, useAllowed: true, bindingsHeld: false, rulesHash: "r1", ...intact };
   const clock = (): Instant => world.now;
   const sealer: VerifierPorts["sealer"] = {
     newestKeyID: "k1",
@@ -141,6 +142,7 @@ export function fakeCluster(
     },
     authenticators: { get: authenticators.get },
     seals: sealer,
+    protection: fakeProtection(world),
     recorder: { warn: () => undefined, ...recorder },
     cluster,
     digest: sha256,
