@@ -67,6 +67,10 @@ plugin: node_modules/.installed ## makes dist/kubectl-elevate, one file to put o
 	@$(NODE); npm run --silent plugin
 	@chmod +x dist/kubectl-elevate; echo "dist/kubectl-elevate is made: copy it to a folder of your PATH, then: kubectl elevate --help"
 
+.PHONY: sbom
+sbom: node_modules/.installed ## writes dist/sbom.json, what the product is made of (CycloneDX); the image carries it
+	@$(NODE); npm run --silent sbom; echo "dist/sbom.json is made: one component for each package that runs somewhere"
+
 .PHONY: image
 image: ## builds the container image; IMAGE=name:tag
 	docker build -t "$(or $(IMAGE),kube-elevate:0.1.0)" .

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { url as openInspector } from "node:inspector";
 import type { Log } from "./ops/log.ts";
 import { createLog } from "./ops/log.ts";
 import { helpText, readSettings, type Settings, versionText } from "./settings.ts";
@@ -22,6 +23,7 @@ async function main([command = "", ...flags]: readonly string[]): Promise<number
   if (load === undefined) return misused(`name a process: ${Object.keys(processes).join(", ")}`);
   const settings = readSettings(flags, process.env);
   if ("mistake" in settings) return misused(settings.mistake);
+  if (openInspector() !== undefined) return misused(inspected);
 
   const log = createLog({ logger: command, level: settings.logLevel, clock: () => new Date() });
   const lastResort = (error: unknown): void => {
@@ -41,6 +43,9 @@ async function main([command = "", ...flags]: readonly string[]): Promise<number
     return 1;
   }
 }
+
+const inspected = `an open inspector is refused: whoever reaches it reads keys and tokens, and acts as this process.
+Start it without --inspect and the like, in NODE_OPTIONS too`;
 
 /** Aborts at the first SIGTERM or SIGINT; the second kills, as signals do by default. */
 function stopSignal(log: Log): AbortSignal {

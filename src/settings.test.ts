@@ -71,7 +71,7 @@ test.each<[readonly string[], { readonly [name: string]: string }, RegExp]>([
   [["--page-url", "http://localhost:8400", "--rp-id", "example.com"], {}, /^--rp-id takes the domain of/],
   [["--tls-cert-file", "/a.pem"], {}, /^--tls-cert-file and --tls-key-file go together$/],
   [["--tls-key-file", "/a.pem"], {}, /^--tls-cert-file and --tls-key-file go together$/],
-  [[], { NODE_TLS_REJECT_UNAUTHORIZED: "0" }, /^NODE_TLS_REJECT_UNAUTHORIZED=0 is refused/],
+  [[], { NODE_TLS_REJECT_UNAUTHORIZED: "0" }, /^NODE_TLS_REJECT_UNAUTHORIZED=0 is refused.*\nUnset it/],
 ])("%j with %j is refused by its name", (argv, env, mistake) => {
   expect(readSettings(argv, env)).toEqual({ mistake: expect.stringMatching(mistake) as unknown });
 });

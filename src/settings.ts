@@ -103,7 +103,10 @@ export type Mistake = { readonly mistake: string };
 /** The settings that these flags and this environment make, or what is wrong with the first bad one. */
 export function readSettings(argv: readonly string[], env: Environment): Settings | Mistake {
   if (env["NODE_TLS_REJECT_UNAUTHORIZED"] === "0")
-    return { mistake: "NODE_TLS_REJECT_UNAUTHORIZED=0 is refused: the API server's certificate is always checked" };
+    return {
+      mistake: `NODE_TLS_REJECT_UNAUTHORIZED=0 is refused: the API server's certificate is always checked.
+Unset it, and name the authority that signs that certificate in the kubeconfig (certificate-authority)`,
+    };
   const flags = readFlags(argv);
   if ("mistake" in flags) return flags;
   const values: { [key: string]: unknown } = {};

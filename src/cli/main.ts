@@ -8,6 +8,7 @@ import { browserOf } from "./browser.ts";
 import { execute } from "./child.ts";
 import { clusterThrough } from "./cluster.ts";
 import { endpointAt } from "./endpoint.ts";
+import { Failure } from "./errors.ts";
 import type { Given } from "./flags.ts";
 import { listenOnce } from "./key/listener.ts";
 import { kubectlAt } from "./kubectl.ts";
@@ -63,8 +64,14 @@ function worldOf(given: Given, signal = interruption.signal): World {
   };
 }
 
+// Ours is checked all the same; but what a shell says to turn checks off, it says of everything that is started there.
+const unchecked = `NODE_TLS_REJECT_UNAUTHORIZED=0 is refused: certificates are always checked, nothing was sent.
+  Unset it, and try again: unset NODE_TLS_REJECT_UNAUTHORIZED`;
 const exitCode = await run(process.argv.slice(2), {
-  worldOf: (given) => worldOf(given),
+  worldOf: (given) => {
+    if (env["NODE_TLS_REJECT_UNAUTHORIZED"] === "0") throw new Failure(unchecked);
+    return worldOf(given);
+  },
   out: (text) => stdout.write(text),
   err: (text) => stderr.write(text),
 });

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { json, type ScriptedApi, scriptedApi, status } from "../../test/fakes/scripted-api.ts";
 import { ApiError } from "./api-error.ts";
@@ -170,4 +171,13 @@ test("the API server's clock is known by its answers, and ends go by the later c
   expect(await client.clockOffMs()).toBe(-7_000);
   own = Date.parse("2026-11-24T11:00:00Z");
   expect(client.now()).toBe(own);
+});
+
+test("DS08: a kubeconfig that has certificates not checked is refused, in words that say what to do", async () => {
+  const unchecked = (await readFile(api.kubeconfig, "utf8")).replace("http:", "https:");
+  const file = `${api.kubeconfig}.unchecked`;
+  await writeFile(file, unchecked, { mode: 0o600 });
+  expect(() => connect({ kubeconfig: file })).toThrow(/^insecure-skip-tls-verify is refused: .*certificate-authority/);
+  await writeFile(file, unchecked.replace('"insecure-skip-tls-verify":true', '"insecure-skip-tls-verify":false'));
+  await connect({ kubeconfig: file }).close();
 });

@@ -58,7 +58,12 @@ export type ConnectOptions = {
 export function connect(options: ConnectOptions = {}): KubeClient {
   const { kubeconfig = "", requestTimeoutMs = 15_000, tell = () => undefined, ownClock = Date.now } = options;
   const kubeConfig = new SharedAgentConfig();
-  const load = (): void => (kubeconfig === "" ? kubeConfig.loadFromDefault() : kubeConfig.loadFromFile(kubeconfig));
+  const load = (): void => {
+    if (kubeconfig === "") kubeConfig.loadFromDefault();
+    else kubeConfig.loadFromFile(kubeconfig);
+    const { skipTLSVerify = false, server = "" } = kubeConfig.getCurrentCluster() ?? {};
+    if (skipTLSVerify && server.startsWith("https:")) throw new Error(unchecked);
+  };
   load();
   const clock = serverClock(options.elapsedMs ?? (() => performance.now()));
   const budget = retryBudget();
@@ -136,6 +141,8 @@ export function connect(options: ConnectOptions = {}): KubeClient {
   };
 }
 
+const unchecked =
+  "insecure-skip-tls-verify is refused: the API server's certificate is always checked. Name the authority that signs it in the kubeconfig (certificate-authority)";
 const heardAgoMsMax = 5_000;
 const pageSize = "100"; // of objects that their makers can fill: what is parsed at once bounds the memory
 type Call = {

@@ -42,7 +42,7 @@ const objects = globSync("config/**/*.yaml")
   .flatMap((file) => loadAll(readFileSync(file, "utf8")));
 const deployments = objects.flatMap((object) => deployment.safeParse(object).data ?? []);
 
-test("controller and verifier run twice, as nobody, on a file system they cannot write to, within their memory", () => {
+test("DS08: controller and verifier run twice, as nobody, on a file system they cannot write to, within their memory", () => {
   expect(deployments.map(({ metadata, spec }) => [metadata.name, spec.replicas])).toEqual([
     ["controller", 2],
     ["verifier", 2],
@@ -62,7 +62,7 @@ test("controller and verifier run twice, as nobody, on a file system they cannot
   }
 });
 
-test("the sweeper starts every minute, one at a time and never stuck, as its own account and as nobody", () => {
+test("DS08: the sweeper starts every minute, one at a time and never stuck, as its own account and as nobody", () => {
   const [sweeper, ...others] = objects.flatMap((object) => cronJob.safeParse(object).data ?? []);
   expect(others).toEqual([]);
   expect(sweeper?.metadata).toMatchObject({ name: "sweeper", namespace: "elevate-system" });
@@ -87,6 +87,80 @@ test("the sweeper starts every minute, one at a time and never stuck, as its own
       },
     },
   ]);
+});
+
+/** Of every object that starts Pods, at whatever depth: what it says of them. */
+function podsOf(object: unknown): readonly z.infer<typeof pods>[] {
+  if (typeof object !== "object" || object === null) return [];
+  const values: readonly unknown[] = Object.values(object);
+  const { data } = pods.safeParse(object);
+  return [...(data === undefined ? [] : [data]), ...values.flatMap(podsOf)];
+}
+const pods = z.strictObject({
+  serviceAccountName: z.string(),
+  enableServiceLinks: z.literal(false),
+  securityContext: z.strictObject({
+    runAsNonRoot: z.literal(true),
+    runAsUser: z.literal(65_532),
+    runAsGroup: z.literal(65_532),
+    seccompProfile: z.strictObject({ type: z.literal("RuntimeDefault") }),
+  }),
+  containers: z.array(
+    container
+      .omit({ ports: true })
+      .extend({
+        image: z.literal("kube-elevate"),
+        securityContext: z.strictObject({
+          allowPrivilegeEscalation: z.literal(false),
+          readOnlyRootFilesystem: z.literal(true),
+          capabilities: z.strictObject({ drop: z.tuple([z.literal("ALL")]) }),
+        }),
+      })
+      .loose(),
+  ),
+  topologySpreadConstraints: z.unknown().optional(),
+  restartPolicy: z.string().optional(),
+});
+
+test("DS08: no Pod has more than its own account: no volume, host network, init container, root, capability or file to write", () => {
+  // what has containers is a Pod; strict, so that a field which gives more is a failure until it stands above
+  const withContainers = (value: unknown): number =>
+    typeof value === "object" && value !== null
+      ? (Object.hasOwn(value, "containers") ? 1 : 0) +
+        Object.values(value).reduce((sum: number, each) => sum + withContainers(each), 0)
+      : 0;
+  const found = objects.flatMap(podsOf);
+  expect(found.map(({ serviceAccountName }) => serviceAccountName)).toEqual(["controller", "sweeper", "verifier"]);
+  expect(withContainers(objects)).toBe(found.length);
+});
+
+const allowed = (...ports: readonly (string | number)[]): object => ({
+  ports: ports.map((port) => ({ port, protocol: "TCP" })),
+});
+const toApiServer = [allowed(443, 6443, 8443)];
+
+test("HT10: what a process reaches is what an API server listens on, not even DNS; what reaches it are its own ports", () => {
+  const policy = z.object({
+    kind: z.literal("NetworkPolicy"),
+    metadata: z.looseObject({ name: z.string(), namespace: z.literal("elevate-system") }),
+    spec: z.strictObject({
+      podSelector: z.object({ matchLabels: z.record(z.string(), z.string()) }),
+      policyTypes: z.tuple([z.literal("Ingress"), z.literal("Egress")]),
+      ingress: z.array(z.unknown()).default([]),
+      egress: z.array(z.unknown()),
+    }),
+  });
+  const found = objects.flatMap((object) => policy.safeParse(object).data ?? []);
+  expect(found.map(({ metadata: { name }, spec }) => [name, spec.ingress, spec.egress])).toEqual([
+    ["controller", [allowed("health")], toApiServer],
+    ["sweeper", [], toApiServer],
+    ["verifier", [allowed("https", "health")], toApiServer],
+  ]);
+  for (const { metadata, spec } of found)
+    expect(spec.podSelector.matchLabels).toEqual({
+      "app.kubernetes.io/part-of": "kube-elevate",
+      "app.kubernetes.io/component": metadata.name,
+    });
 });
 
 test("the settings that are shipped are known, and the ports are the processes' own", () => {
