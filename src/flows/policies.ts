@@ -1,12 +1,16 @@
 import type { ElevationPolicy } from "../api/v1alpha1/elevation-policy.ts";
+import { selects } from "../domain/policy.ts";
 import { type Instant, later } from "../domain/time.ts";
-import { type Namespaces, readyOf, statusWith, unprotected } from "./policy-ready.ts";
-import type { Policies } from "./ports.ts";
+import { readyOf, unprotected } from "./policy-ready.ts";
+import { safeOf } from "./policy-safe.ts";
+import { statusWith } from "./policy-status.ts";
+import type { Places, Policies } from "./ports.ts";
 import type { After } from "./queue.ts";
 import type { Log } from "./schedule.ts";
 
-// Tells whoever writes a policy whether its role can be granted, and the commands that make it so. It is told, not
-// enforced: whether a request is granted is judged live, by a rehearsal of its very binding.
+// Tells whoever writes a policy whether its role can be granted, and the commands that make it so; and whether access
+// by it can be kept after the end. It is told, not enforced: whether a request is granted is judged live, by a
+// rehearsal of its very binding.
 
 type Options = {
   readonly policies: Policies;
@@ -80,6 +84,8 @@ const isKnown = (entry: readonly [string, Seen | undefined]): entry is readonly 
 const isDue = (seen: Seen | undefined, { metadata }: ElevationPolicy, { at, hole }: Now): boolean =>
   seen?.resourceVersion !== metadata.resourceVersion || seen.lookAgain <= at || seen.hole !== hole;
 
+type Namespaces = Awaited<ReturnType<Policies["namespaces"]>>;
+
 /** Writes what has changed, and nothing else: an answer that stays the same costs no write. */
 async function tell(
   policies: Policies,
@@ -87,8 +93,22 @@ async function tell(
   namespaces: Namespaces,
   { at, hole }: Now,
 ): Promise<boolean> {
-  const ready = hole === undefined ? await readyOf(policies, policy, namespaces) : unprotected(hole);
-  const status = statusWith(policy, ready, at);
+  const found = await foundFor(policies, policy, namespaces);
+  const ready = hole === undefined ? await readyOf(policies, policy, found) : unprotected(hole);
+  const status = statusWith(policy, { Ready: ready, PersistenceSafe: safeOf(policy, found) }, at);
   if (status !== undefined) await policies.swapStatus(policy, status); // lost: another replica, or a new version, is looked at next
   return ready.holds;
+}
+
+/** The role, where the policy is for. */
+async function foundFor(
+  policies: Policies,
+  { spec: { roleRef, namespaceSelector } }: ElevationPolicy,
+  namespaces: Namespaces,
+): Promise<Places> {
+  const found = await policies.placesOf(roleRef);
+  if (roleRef.kind === "ClusterRole") return found;
+  const isFor = (namespace: string): boolean =>
+    !/^(kube|elevate)-/.test(namespace) && selects(namespaceSelector, namespaces.get(namespace) ?? {});
+  return new Map([...found].filter(([namespace]) => isFor(namespace)));
 }

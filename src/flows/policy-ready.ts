@@ -1,16 +1,14 @@
-import type { ElevationPolicy, PolicyStatus } from "../api/v1alpha1/elevation-policy.ts";
+import type { ElevationPolicy } from "../api/v1alpha1/elevation-policy.ts";
 import type { RoleRef } from "../api/v1alpha1/meta.ts";
 import type { PolicyReason, RefusalReason } from "../api/v1alpha1/reasons.ts";
-import { selects } from "../domain/policy.ts";
-import { formatInstant, type Instant } from "../domain/time.ts";
-import type { Policies } from "./ports.ts";
+import { messageMax } from "./policy-status.ts";
+import type { Places, Policies } from "./ports.ts";
 
-export type Namespaces = ReadonlyMap<string, { readonly [label: string]: string }>;
 export type Ready =
   | { readonly holds: true; readonly reason: PolicyReason; readonly message: string }
   | { readonly holds: false; readonly reason: RefusalReason; readonly message: string };
 
-type Asked = Pick<Policies, "placesOf" | "mayBind" | "granted">;
+type Asked = Pick<Policies, "mayBind" | "granted">;
 
 /**
  * Whether the role of a policy is there, and the controller may bind it, wherever the policy is for. Where it may, also
@@ -18,15 +16,12 @@ type Asked = Pick<Policies, "placesOf" | "mayBind" | "granted">;
  */
 export async function readyOf(
   policies: Asked,
-  { metadata, spec: { roleRef, namespaceSelector } }: ElevationPolicy,
-  namespaces: Namespaces,
+  { metadata, spec: { roleRef } }: ElevationPolicy,
+  found: Places,
 ): Promise<Ready> {
   const { kind, name } = roleRef;
   const everywhere = kind === "ClusterRole";
-  const isFor = (namespace: string): boolean =>
-    !/^(kube|elevate)-/.test(namespace) && selects(namespaceSelector, namespaces.get(namespace) ?? {});
-  const rulesHashes = await policies.placesOf(roleRef);
-  const places = [...rulesHashes.keys()].filter((place) => everywhere || isFor(place));
+  const places = [...found.keys()];
   const where = everywhere ? "does not exist" : "exists in no namespace that this policy is for";
   if (places.length === 0)
     return { holds: false, reason: "RoleNotFound", message: `${kind} ${name} ${where}: make it, or name another role` };
@@ -47,7 +42,7 @@ export async function readyOf(
       policyName === metadata.name &&
       proven.kind === kind &&
       proven.name === name &&
-      (rulesHashes.get(everywhere ? "" : namespace) ?? rulesHash) !== rulesHash,
+      (found.get(everywhere ? "" : namespace)?.rulesHash ?? rulesHash) !== rulesHash,
   ).length;
   if (changed === 0) return { holds: true, reason: "BindPermitted", message };
   const grants = `${String(changed)} active grant${changed === 1 ? "" : "s"}`;
@@ -61,25 +56,6 @@ export const unprotected = (hole: string): Ready => ({
   reason: "AdmissionUnprotected",
   message: hole.slice(0, messageMax),
 });
-
-/** The status to write, or undefined where it says so already. The condition of others stays. */
-export function statusWith(
-  { metadata: { generation }, status }: ElevationPolicy,
-  { holds, reason, message }: Ready,
-  now: Instant,
-): PolicyStatus | undefined {
-  const conditions = status?.conditions ?? [];
-  const before = conditions.find(({ type }) => type === "Ready");
-  const said = { status: holds ? ("True" as const) : ("False" as const), reason, message };
-  const same = before?.status === said.status && before.reason === reason && before.message === message;
-  if (same && before.observedGeneration === generation) return undefined;
-  const lastTransitionTime = before?.status === said.status ? before.lastTransitionTime : formatInstant(now);
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
-  const ready = { type: "Ready" as const, ...said, lastTransitionTime, ...observed };
-  return { conditions: [...conditions.filter(({ type }) => type !== "Ready"), ready] };
-}
-
-const messageMax = 4_096; // of the CRD
 
 /** Commands to be run as they stand, two for each place: a shell takes the whole message. */
 function cure(role: RoleRef, places: readonly string[]): string {

@@ -6,6 +6,7 @@ import type { Assertion, CreationOptions, Registration, RequestOptions } from ".
 import type { NewBinding, RoleBinding } from "../domain/binding.ts";
 import type { Digest } from "../domain/challenge.ts";
 import type { Step } from "../domain/grant.ts";
+import type { PolicyRule } from "../domain/persistence.ts";
 import type { EntryFacts, GateFacts } from "../domain/policy.ts";
 import type { Denial } from "../domain/reasons.ts";
 import type { Instant } from "../domain/time.ts";
@@ -84,8 +85,8 @@ export type Facts = {
 /** kube/policies.ts: what the conditions of a policy are made of. */
 export type Policies = {
   list(): Promise<readonly ElevationPolicy[]>;
-  /** The rulesHash by where the role is found: "" for a ClusterRole, else each namespace that holds a Role of this name. */
-  placesOf(role: RoleRef): Promise<ReadonlyMap<string, string>>;
+  /** By where the role is found: "" for a ClusterRole, else each namespace that holds a Role of this name. */
+  placesOf(role: RoleRef): Promise<Places>;
   /** What each grant that is Active was proven for. */
   granted(): Promise<readonly Granted[]>;
   /** Labels of each namespace, by its name. */
@@ -94,6 +95,8 @@ export type Policies = {
   mayBind(role: RoleRef, place: string): Promise<boolean>;
   swapStatus(seen: ElevationPolicy, patch: PolicyStatus): Promise<Outcome>;
 };
+
+export type Places = ReadonlyMap<string, { readonly rulesHash: string; readonly rules: readonly PolicyRule[] }>;
 
 /** `offer.roleRef` and `offer.rulesHash` of a request, by which policy and where. */
 export type Granted = Pick<Offer, "roleRef" | "rulesHash"> & {

@@ -1,5 +1,6 @@
 import type { ElevationPolicy } from "../api/v1alpha1/elevation-policy.ts";
 import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
+import type { PolicyRule } from "../domain/persistence.ts";
 import type { Granted, Policies } from "../flows/ports.ts";
 import type { KubeClient } from "./client.ts";
 import { readAll, readPolicy, readRequest } from "./kinds.ts";
@@ -7,6 +8,7 @@ import { at, core, isName, ours, rbac, reviews } from "./paths.ts";
 import { type Role, rulesHash } from "./rules-hash.ts";
 import { swap } from "./swap.ts";
 
+type FoundRole = Role & { readonly rules?: readonly PolicyRule[] | null };
 type Found = {
   readonly metadata: {
     readonly name: string;
@@ -24,13 +26,13 @@ export function createPolicies(client: KubeClient): Policies {
     async placesOf({ kind, name }) {
       if (!isName(name)) return new Map();
       if (kind === "ClusterRole") {
-        const found = await client.get<Role>(rbac("clusterroles"), name);
-        return new Map(found && [["", rulesHash(found)]]);
+        const found = await client.get<FoundRole>(rbac("clusterroles"), name);
+        return new Map(found && [["", toldOf(found)]]);
       }
-      const { items } = await client.list<Found & Role>(rbac("roles"), {
+      const { items } = await client.list<Found & FoundRole>(rbac("roles"), {
         fieldSelector: `metadata.name=${escaped(name)}`,
       });
-      return new Map(items.map((found) => [found.metadata.namespace ?? "", rulesHash(found)]));
+      return new Map(items.map((found) => [found.metadata.namespace ?? "", toldOf(found)]));
     },
     async granted() {
       const all: Granted[] = [];
@@ -61,6 +63,8 @@ export function createPolicies(client: KubeClient): Policies {
     swapStatus: async (seen, status) => swap(client, `${at(collection, seen.metadata.name)}/status`, seen, { status }),
   };
 }
+
+const toldOf = (role: FoundRole) => ({ rulesHash: rulesHash(role), rules: role.rules ?? [] });
 
 /** A role may be named almost anything; in a field selector `,` and `=` have a meaning. */
 const escaped = (name: string): string => name.replaceAll(/[\\,=]/g, String.raw`\$&`);

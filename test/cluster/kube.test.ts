@@ -253,8 +253,12 @@ test("policies, labels of namespaces, places of roles and the right to bind are 
   expect(await facts.namespaceLabels("nowhere")).toBeUndefined();
   expect((await policies.list()).map(({ metadata }) => metadata.name)).toContain("shop-debug");
   expect((await policies.namespaces()).get("shop")?.["env"]).toBe("prod");
-  expect(await policies.placesOf(role)).toEqual(new Map([["", await facts.rulesHash(role, "shop")]]));
-  expect(await policies.placesOf(shopRole)).toEqual(new Map([["shop", await facts.rulesHash(shopRole, "shop")]]));
+  const everywhere = (await policies.placesOf(role)).get("");
+  expect(everywhere?.rulesHash).toBe(await facts.rulesHash(role, "shop"));
+  expect(everywhere?.rules.flatMap(({ resources }) => resources)).toContain("pods/exec");
+  expect(await policies.placesOf(shopRole)).toEqual(
+    new Map([["shop", { rulesHash: await facts.rulesHash(shopRole, "shop"), rules: [] }]]),
+  );
   expect(await policies.placesOf({ kind: "ClusterRole", name: "teller" })).toEqual(new Map());
   const odd = String.raw`a,b=c\d`; // a role may be named so, and a field selector must not read it
   await cluster.apply("admin", { ...rbac, kind: "Role", metadata: { name: odd, namespace: "shop" }, rules: [] });

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import {
   endingReasons,
   endpointReasons,
+  persistenceReasons,
   policyReasons,
   progressReasons,
   refusalReasons,
@@ -16,5 +17,7 @@ test("every word says one thing: it stands in one list, once", () => {
 });
 
 test("every word is one that the CRD takes as a reason", () => {
-  expect([...own, ...policyReasons].filter((word) => !/^[A-Z][A-Za-z0-9]{1,63}$/.test(word))).toEqual([]);
+  expect(
+    [...own, ...policyReasons, ...persistenceReasons].filter((word) => !/^[A-Z][A-Za-z0-9]{1,63}$/.test(word)),
+  ).toEqual([]);
 });

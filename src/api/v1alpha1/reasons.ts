@@ -63,12 +63,16 @@ export const troubleReasons = ["UnbindFailing"] as const;
 /** Told by a policy's condition Ready where it is True; where it is False a refusal says why. RoleChanged: under a grant that stands. */
 export const policyReasons = ["BindPermitted", "RoleChanged"] as const;
 
+/** Told by a policy's condition PersistenceSafe; where it is Unknown a refusal says why. LastingAccess: which rules, in its message. */
+export const persistenceReasons = ["NoLastingAccess", "LastingAccess"] as const;
+
 type ProgressReason = (typeof progressReasons)[number];
 type EndingReason = (typeof endingReasons)[number];
 export type RefusalReason = (typeof refusalReasons)[number];
 export type EndpointReason = (typeof endpointReasons)[number];
 type TroubleReason = (typeof troubleReasons)[number];
 export type PolicyReason = (typeof policyReasons)[number];
+export type PersistenceReason = (typeof persistenceReasons)[number];
 
 export type Reason = ProgressReason | EndingReason | RefusalReason | EndpointReason | TroubleReason;
 /** Told by an Event alone: no phase and no condition has it. */
