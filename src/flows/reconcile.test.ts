@@ -260,3 +260,95 @@ test("EX15: another binding under the same name is not what was asked to go: a l
   await reconcile(watched, key, memory);
   expect([await bindings.list(), (await status())?.phase]).toEqual([[], "Expired"]);
 });
+
+/** The same, but for what somebody else does at the moment that the binding is made. */
+const atTheBind = (ports: ControllerPorts, meanwhile: () => Promise<unknown>): ControllerPorts => ({
+  ...ports,
+  bindings: {
+    ...ports.bindings,
+    async create(binding) {
+      await meanwhile();
+      return ports.bindings.create(binding);
+    },
+  },
+});
+
+test("a name that is taken at the bind is compared: what is foreign goes, and what another replica made is ours", async () => {
+  const taken = await proven();
+  const name = bindingName(key);
+  const foreign = { metadata: { ...meta, namespace: "shop", name, uid: "planted" } };
+  let planted = false;
+  const planting = atTheBind(taken.controller, async () => {
+    if (!planted) taken.bindings.put(foreign);
+    planted = true;
+  });
+  await reconcile(planting, key, {});
+  expect(await taken.status()).toMatchObject({ phase: "Active" });
+  expect((await taken.bindings.list()).map(({ metadata }) => metadata.uid)).toEqual(["b1"]);
+  expect(taken.told).toEqual(["offer", "promise", "unbind", "bind", "activate"]);
+
+  const shared = await proven();
+  await reconcile(
+    atTheBind(shared.controller, async () => reconcile(shared.controller, key, {})),
+    key,
+    {},
+  );
+  expect(await shared.status()).toMatchObject({ phase: "Active" });
+  expect(shared.told).toEqual(["offer", "promise", "bind", "activate"]);
+});
+
+test("TA01: a verification that no verifier sealed, or that was changed after it was, gives nothing", async () => {
+  for (const change of [
+    { seal: "AAAA" },
+    { authenticatorUID: "another" },
+    { verificationTime: "2026-11-24T10:04:00Z" },
+  ]) {
+    const { controller, requests, bindings, status } = await proven();
+    const request = await requests.get("fix");
+    const verification = request?.status?.verification;
+    if (request === undefined || verification === undefined) throw new Error("fix is proven");
+    requests.put({ ...request, status: { ...request.status, verification: { ...verification, ...change } } });
+    await reconcile(controller, key, {});
+    expect(await status()).toMatchObject({ phase: "Denied", reason: "RecordTampered" });
+    expect([await bindings.list(), (await status())?.grant]).toEqual([[], undefined]);
+  }
+});
+
+test("a request that took the name of another is left alone, and what the other had goes", async () => {
+  const { controller, requests, bindings, status } = await proven();
+  await reconcile(controller, key, {});
+  const request = await requests.get("fix");
+  if (request === undefined) throw new Error("fix is gone");
+  requests.put({ ...request, metadata: { ...request.metadata, uid: "another-uid" } });
+  await reconcile(controller, key, {});
+  expect(await bindings.list()).toEqual([]);
+  expect(await status()).toMatchObject({ phase: "Active" }); // as it was: its own pass will judge it
+});
+
+test.each<[string, string, (ports: ControllerPorts) => ControllerPorts]>([
+  ["ClockSkewed", "a clock that is off", (ports) => withFacts(ports, { clockOffMs: async () => 6_000 })],
+  [
+    "UseNotPermitted",
+    "a right that is lost",
+    (ports) => withFacts(ports, { mayUse: async () => ({ allowed: false, reason: "" }) }),
+  ],
+  ["NamespaceNotSelected", "a label that is gone", (ports) => withFacts(ports, { namespaceLabels: async () => ({}) })],
+  ["PolicyNotFound", "a policy that is gone", (ports) => withFacts(ports, { policy: async () => undefined })],
+  ["RoleNotFound", "a role that is gone", (ports) => withFacts(ports, { rulesHash: async () => undefined })],
+  ["RoleChanged", "a role that changed", (ports) => withFacts(ports, { rulesHash: async () => "r2" })],
+  [
+    "AuthenticatorWithdrawn",
+    "an authenticator that is gone",
+    (ports) => ({ ...ports, authenticators: { get: async () => undefined } }),
+  ],
+])("%s: after the proof, %s binds nothing", async (reason, _what, change) => {
+  const { controller, status, told } = await proven();
+  await reconcile(change(controller), key, {});
+  expect(await status()).toMatchObject({ phase: "Denied", reason });
+  expect(told).toEqual(["offer", "promise", "close"]);
+});
+
+const withFacts = (ports: ControllerPorts, facts: Partial<ControllerPorts["facts"]>): ControllerPorts => ({
+  ...ports,
+  facts: { ...ports.facts, ...facts },
+});

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { json, type ScriptedApi, scriptedApi, status } from "../../test/fakes/scripted-api.ts";
 import { bindingFor, type RoleBinding } from "../domain/binding.ts";
 import { instant } from "../domain/time.ts";
-import { createBindings } from "./bindings.ts";
+import { createBindings, createSweptBindings } from "./bindings.ts";
 import { connect, type KubeClient } from "./client.ts";
 
 const metadata = { name: "a", namespace: "shop", uid: "0123456789", resourceVersion: "1", creationTimestamp: "" };
@@ -92,4 +92,12 @@ test("a binding is asked to go by its UID, in Background; who was quicker is no 
   expect(await bindings.remove(stored)).toBe("lost");
   answering(403, "Forbidden", "a webhook says no");
   await expect(bindings.remove(stored)).rejects.toThrow("a webhook says no");
+});
+
+test("the sweeper asks by UID, in Background, too", async () => {
+  await createSweptBindings(client).remove(stored);
+  expect(JSON.parse(api.asked[0]?.body ?? "")).toMatchObject({
+    preconditions: { uid: "b1" },
+    propagationPolicy: "Background",
+  });
 });

@@ -1,0 +1,55 @@
+import { readFileSync } from "node:fs";
+import { type Guard, takenOut } from "./guard.ts";
+import { domainGuards } from "./guards/domain.ts";
+import { edgeGuards } from "./guards/edge.ts";
+import { flowGuards } from "./guards/flows.ts";
+import { kubeGuards } from "./guards/kube.ts";
+import { type Outcome, tell } from "./outcome.ts";
+import { copyTree, type Tree } from "./tree.ts";
+import { runTests } from "./vitest.ts";
+
+// Takes each guard of the lists out of a copy of the code, one at a time, and runs the file of tests that is to fail.
+
+const all: readonly Guard[] = [...domainGuards, ...flowGuards, ...kubeGuards, ...edgeGuards];
+const lanes = 2;
+
+export async function takeOutGuards(only = ""): Promise<readonly Outcome[]> {
+  const guards = all.filter(({ file, guard }) => `${file} ${guard}`.includes(only));
+  for (const guard of guards) takenOut(readFileSync(guard.file, "utf8"), guard); // each is still there
+  const trees = Array.from({ length: lanes }, () => copyTree());
+  try {
+    await expectAllPass(trees[0], [...new Set(guards.map(({ tests }) => tests))]);
+    const waiting = [...guards];
+    const outcomes: Outcome[] = [];
+    const work = async (tree: Tree): Promise<void> => {
+      for (let guard = waiting.shift(); guard !== undefined; guard = waiting.shift()) {
+        outcomes.push(await without(tree, guard));
+        for (const outcome of outcomes.slice(-1)) tell("guards", outcomes.length, guards.length, outcome);
+      }
+    };
+    await Promise.all(trees.map(work));
+    return outcomes;
+  } finally {
+    for (const tree of trees) tree.remove();
+  }
+}
+
+/** Whoever fails with all guards in catches nothing. */
+async function expectAllPass(tree: Tree | undefined, files: readonly string[]): Promise<void> {
+  const ended = tree === undefined ? [] : await runTests(tree, files, { timeoutMs: 600_000 });
+  const failed = ended.filter(({ passed }) => !passed).map(({ name }) => name);
+  if (ended.length < files.length || failed.length > 0)
+    throw new Error(`with all guards in ${String(ended.length)} tests ran, and these fail: ${failed.join("; ")}`);
+}
+
+async function without(tree: Tree, guard: Guard): Promise<Outcome> {
+  const source = tree.read(guard.file);
+  const what = `${guard.file} without "${guard.guard}"`;
+  tree.write(guard.file, takenOut(source, guard));
+  try {
+    const failed = (await runTests(tree, [guard.tests], { bail: true })).find(({ passed }) => !passed);
+    return { what, caughtBy: failed && `${guard.tests}: ${failed.name}` };
+  } finally {
+    tree.write(guard.file, source);
+  }
+}

@@ -1,0 +1,81 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import type { Tree } from "./tree.ts";
+
+/** A test that came to its end; times are milliseconds since the epoch. */
+export type Ended = { readonly name: string; readonly passed: boolean; readonly from: number; readonly to: number };
+
+type Options = {
+  /** A regular expression over names of tests. */
+  readonly named?: string;
+  /** Ends with the first test that fails. */
+  readonly bail?: boolean;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly timeoutMs?: number;
+};
+
+/**
+ * Runs these files of tests in that tree. A file that cannot be loaded, or that loops for ever, has no test that ended: so
+ * what breaks the code altogether is not taken for what a test has found.
+ */
+export async function runTests(
+  { dir }: Tree,
+  files: readonly string[],
+  { named, bail = false, env = {}, timeoutMs = 180_000 }: Options = {},
+): Promise<readonly Ended[]> {
+  const report = join(dir, `report-${String(files[0]).replaceAll("/", "-")}.json`);
+  rmSync(report, { force: true });
+  const flags = ["--reporter=json", `--outputFile=${report}`, ...(bail ? ["--bail=1"] : [])];
+  const names = named === undefined ? [] : ["-t", named];
+  const vitest = spawn(process.execPath, ["node_modules/vitest/vitest.mjs", "run", ...files, ...flags, ...names], {
+    cwd: dir,
+    env: { ...process.env, ...env },
+    stdio: "ignore",
+    detached: true, // a group of its own: its workers go with it
+  });
+  const { pid } = vitest;
+  if (pid === undefined) throw new Error("vitest could not be started");
+  const kill = (): boolean => process.kill(-pid, "SIGKILL");
+  const timer = setTimeout(kill, timeoutMs);
+  process.once("exit", kill);
+  await once(vitest, "exit");
+  process.off("exit", kill);
+  clearTimeout(timer);
+  return endedIn(report);
+}
+
+const reported = z.object({
+  testResults: z.array(
+    z.object({
+      assertionResults: z.array(
+        z.object({
+          title: z.string(),
+          status: z.string(),
+          startTime: z.number().default(0),
+          duration: z.number().nullish(),
+        }),
+      ),
+    }),
+  ),
+});
+
+function endedIn(report: string): readonly Ended[] {
+  let text: string;
+  try {
+    text = readFileSync(report, "utf8");
+  } catch {
+    return [];
+  }
+  return reported
+    .parse(JSON.parse(text))
+    .testResults.flatMap(({ assertionResults }) =>
+      assertionResults.flatMap(({ title, status, startTime, duration }) =>
+        status === "passed" || status === "failed"
+          ? [{ name: title, passed: status === "passed", from: startTime, to: startTime + (duration ?? 0) }]
+          : [],
+      ),
+    );
+}

@@ -1,0 +1,103 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Refusal, refusalsIn } from "./audit.ts";
+import { type CrdShadow, writeCrdShadows } from "./crd-shadows.ts";
+import { type Outcome, tell } from "./outcome.ts";
+import { type Shadow, writeShadows } from "./shadows.ts";
+import { copyTree, type Tree } from "./tree.ts";
+import { type Ended, runTests } from "./vitest.ts";
+
+// The guards of the admission policies and of the CRDs. The tests are run once, on control planes that have shadows in them
+// (shadows.ts): a guard is caught by a test that was refused something by it alone.
+
+const suites: readonly (readonly [file: string, named?: string])[] = [
+  ["test/cluster/admission-requests.test.ts"],
+  ["test/cluster/admission-bindings.test.ts"],
+  ["test/cluster/admission-authenticators.test.ts"],
+  ["test/cluster/contract-phases.test.ts"],
+  ["test/cluster/admission-policies.test.ts"],
+  ["test/cluster/contract.test.ts", "CL02: installed in one go|every sample"],
+];
+const atOnce = 2;
+
+type Seen = Refusal & { readonly by: string };
+
+export async function loosenWalls(only = ""): Promise<readonly Outcome[]> {
+  const tree = copyTree();
+  try {
+    const shadows = ["config/admission", "config/admission/limits"].flatMap((folder) => writeShadows(tree, folder));
+    const ofCrds = writeCrdShadows(tree);
+    const seen = await refusalsOfAll(tree);
+    const outcomes = [
+      ...shadows.map((shadow) =>
+        outcomeOf(
+          shadow.what,
+          seen.find((refusal) => hangsOn(refusal, shadow)),
+        ),
+      ),
+      ...ofCrds.map((shadow) =>
+        outcomeOf(
+          shadow.what,
+          seen.find((refusal) => hangsOnRule(refusal, shadow)),
+        ),
+      ),
+    ].filter(({ what }) => what.includes(only));
+    for (const [index, outcome] of outcomes.entries()) tell("walls", index + 1, outcomes.length, outcome);
+    return outcomes;
+  } finally {
+    tree.remove();
+  }
+}
+
+const outcomeOf = (what: string, found: Seen | undefined): Outcome => ({ what, caughtBy: found?.by });
+
+async function refusalsOfAll(tree: Tree): Promise<readonly Seen[]> {
+  const waiting = [...suites.entries()];
+  const seen: Seen[] = [];
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, [file, named]] = next;
+      const folder = join(tree.dir, String(index));
+      mkdirSync(folder);
+      console.log(`walls: ${file} is run beside shadows`);
+      const env = { TMPDIR: folder, KUBE_ELEVATE_KEEP: "yes" };
+      const ended = await runTests(tree, [file], {
+        env,
+        timeoutMs: 900_000,
+        ...(named === undefined ? {} : { named }),
+      });
+      const failed = ended.filter(({ passed }) => !passed).map(({ name }) => name);
+      if (ended.length === 0 || failed.length > 0)
+        throw new Error(
+          `${file}: ${String(ended.length)} tests ran beside shadows, and these fail: ${failed.join("; ")}`,
+        );
+      seen.push(...refusalsIn(folder).flatMap((refusal) => during(refusal, file, ended)));
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return seen;
+}
+
+/** Tests of one file run one after another. What comes between them is no test's. */
+function during(refusal: Refusal, file: string, ended: readonly Ended[]): readonly Seen[] {
+  const test = ended.find(({ from, to }) => from <= refusal.at && refusal.at <= to);
+  return test === undefined ? [] : [{ ...refusal, by: `${file}: ${test.name}` }];
+}
+
+/** Whether our policy refused this, by the rule that is told (the first that does), which without the guard would not. */
+function hangsOn({ message, annotations }: Refusal, { policy, whole, without }: Shadow): boolean {
+  if (!message.includes(`ValidatingAdmissionPolicy '${policy}' `)) return false;
+  const told = Object.entries(whole).find(([, key]) => key in annotations)?.[0];
+  const key = without[Number(told)];
+  return key !== undefined && !(key in annotations);
+}
+
+/** Whether nothing but this rule refused it, which without the guard would not. */
+function hangsOnRule({ causes }: Refusal, { whole, without }: CrdShadow): boolean {
+  const wrong = causes.filter((cause) => !cause.includes("(shadow "));
+  return (
+    wrong.length > 0 &&
+    wrong.every((cause) => cause.endsWith(whole)) &&
+    !causes.some((cause) => cause.endsWith(without))
+  );
+}
