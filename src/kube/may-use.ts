@@ -53,7 +53,10 @@ export function rememberingUse(
   { elapsedMs, tell }: { readonly elapsedMs: () => number; readonly tell: Tell },
 ): Facts["mayUse"] {
   const memories = new Map<string, Memory>();
+  let forgotAtMs = elapsedMs();
   const forgetUnused = (): void => {
+    if (elapsedMs() - forgotAtMs < askEveryMs) return; // with thousands of grants, a walk at each review is most of the work
+    forgotAtMs = elapsedMs();
     for (const [uid, { usedAtMs }] of memories) if (elapsedMs() - usedAtMs > forgetAfterMs) memories.delete(uid);
   };
   return async (request, scope) => {
