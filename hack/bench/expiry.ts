@@ -85,6 +85,7 @@ async function atOneInstant(scene: Scene, n: number): Promise<Row[]> {
   await sleep(Math.max(0, at - Date.now()));
   const refused = (await refusedEverywhere(scene, n)) - at;
   const late = (await unbound.times(requests.map(nameOf))).map((time) => time - at);
+  await untilClosed(scene);
   await running.stop("SIGTERM");
   const floor = await bareDeletes(scene, requests);
   tell(
@@ -106,6 +107,7 @@ async function acrossARestart(scene: Scene): Promise<Row[]> {
   const running = await startController(plane, { waitUntilReady: false });
   const times = await unbound.times(requests.map(nameOf));
   const listed = await firstList();
+  await untilClosed(scene);
   await running.stop("SIGTERM");
   const floor = await bareDeletes(scene, requests);
   tell(`${String(n)} overdue grants, after a restart`);
@@ -215,6 +217,17 @@ async function refusedEverywhere(scene: Scene, n: number): Promise<number> {
 async function refusedAt({ lives }: Scene, space: string): Promise<number> {
   while (await lives.allowed(space));
   return Date.now();
+}
+
+/** All that was unbound is on record, so that it holds up nothing that is measured next. */
+async function untilClosed({ plane }: Scene): Promise<void> {
+  const path = "/apis/kube-elevate.dev/v1alpha1/elevationrequests?fieldSelector=status.phase%3DActive&limit=1";
+  for (;;) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a list
+    const { items } = (await must(plane, "admin", "GET", path)) as { readonly items: readonly unknown[] };
+    if (items.length === 0) return;
+    await sleep(500);
+  }
 }
 
 /** The same bindings once more, and how long after the first call each is gone. */
