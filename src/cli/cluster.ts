@@ -42,8 +42,8 @@ export type Cluster = {
   disable(seen: Authenticator): Promise<void>;
   /** Ends the request that was seen, for good. */
   terminate(seen: ElevationRequest, termination: Termination): Promise<void>;
-  /** All of these that decide what the API server takes; undefined: I may not list them. */
-  admission(resource: string): Promise<readonly unknown[] | undefined>;
+  /** All of these, of a group that is not ours; undefined: I may not list them. */
+  foreign(group: ForeignGroup, resource: string): Promise<readonly unknown[] | undefined>;
   /** As kubectl prints it, for `-o json|yaml`. */
   print(resource: string, names: readonly string[], namespace: string | undefined, output: string): Promise<string>;
 };
@@ -53,6 +53,7 @@ export type Selected = {
   readonly username?: string | undefined;
   readonly phase?: string | undefined;
 };
+type ForeignGroup = "admissionregistration.k8s.io" | "rbac.authorization.k8s.io";
 type Termination = NonNullable<ElevationRequest["spec"]["termination"]>;
 
 type Creation = {
@@ -165,9 +166,8 @@ export function clusterThrough(
       const patch = { metadata: { uid }, spec: { termination } };
       await kubectl(["patch", requestsResource, name, "-n", namespace, "--type=merge", "-p", JSON.stringify(patch)]);
     },
-    admission: async (resource) => {
-      const path = `/apis/admissionregistration.k8s.io/v1/${resource}`;
-      const list = await raw(path).catch((error: unknown) => {
+    foreign: async (group, resource) => {
+      const list = await raw(`/apis/${group}/v1/${resource}`).catch((error: unknown) => {
         if (error instanceof KubectlFailure && error.status === "Forbidden") return undefined;
         throw error;
       });

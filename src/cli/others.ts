@@ -32,7 +32,7 @@ type Object = {
 export async function othersAsked(cluster: Cluster): Promise<readonly string[] | undefined> {
   const lists: (readonly Object[])[] = [];
   for (const resource of ["validatingwebhookconfigurations", "mutatingwebhookconfigurations", ...policyKinds]) {
-    const list = await cluster.admission(resource);
+    const list = await cluster.foreign("admissionregistration.k8s.io", resource);
     if (list === undefined) return undefined;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API server's own objects, all of whose fields may be missing
     lists.push(list as readonly Object[]);

@@ -330,6 +330,7 @@ ok     you are oidc:alice@example.com on prod-eu, in namespace payments
 ok     you have TOTP
 ok     in namespace payments you may ask for payments-debug
 ok     nobody else is asked before a binding goes
+ok     only who may do everything may use and revoke each policy
 ok     the clock of this machine agrees with that of the API server
 ok     endpoint https://elevate.example.com answers, with a certificate that kube-elevate-trust vouches for
 ok     the clock of this machine agrees with that of the endpoint
@@ -351,6 +352,7 @@ wrong  you have no second factor on prod-eu
 wrong  there is nothing that you may ask for in namespace payments
        Another one: -n NAMESPACE. Or ask an administrator
 ok     nobody else is asked before a binding goes
+ok     only who may do everything may use and revoke each policy
 ok     the clock of this machine agrees with that of the API server
 wrong  endpoint: no verifier has told where it is (ConfigMap kube-elevate-trust in elevate-system has no url).
        Does a verifier run? kubectl get pods -n elevate-system
@@ -362,6 +364,10 @@ test.each([
   [
     new KubectlFailure("Error from server (Forbidden): validatingwebhookconfigurations is forbidden"),
     "ok     whether others can keep a binding from going, only those can look up who may list webhook configurations\n",
+  ],
+  [
+    new KubectlFailure("Error from server (Forbidden): clusterroles is forbidden"),
+    "ok     who may use and revoke each policy, by verbs *, only those can look up who may list roles and bindings\n",
   ],
   [
     new KubectlFailure("Error from server (Forbidden): elevationpolicies is forbidden"),
@@ -419,6 +425,60 @@ wrong  others are asked before a binding goes: while one refuses, or does not an
        MutatingWebhookConfiguration bindings: bindings.example.com (up to 30s)
        ValidatingAdmissionPolicy kept
        Let each leave ours out, in its matchConditions: !request.name.startsWith('elevate:')
+ok `);
+  expect(exitCode).toBe(1);
+});
+
+type Metadata = Stored["metadata"];
+const roleOf = (
+  kind: string,
+  metadata: Metadata,
+  [group, resource, verb]: readonly [string, string, string],
+): Stored => ({
+  kind,
+  metadata,
+  rules: [
+    { apiGroups: [group], resources: [resource], verbs: [verb] },
+    { nonResourceURLs: ["*"], verbs: ["*"] },
+  ],
+});
+const bindingTo = (kind: string, metadata: Metadata, subject: object): Stored => ({
+  kind: metadata.namespace === undefined ? "ClusterRoleBinding" : "RoleBinding",
+  metadata,
+  roleRef: { kind, name: metadata.name },
+  subjects: [subject],
+});
+
+test("IA10: doctor names who holds verbs * on policies, and so may use and revoke them", async () => {
+  const at = terminal();
+  const ours = "kube-elevate.dev";
+  at.put(roleOf("ClusterRole", { name: "cluster-admin" }, ["*", "*", "*"]));
+  at.put(bindingTo("ClusterRole", { name: "cluster-admin" }, { kind: "Group", name: "system:masters" }));
+  expect(await at.type("doctor")).toMatchObject({
+    exitCode: 0,
+    screen: expect.stringContaining(`\
+ok     only who may do everything may use and revoke each policy
+       Group system:masters (ClusterRole cluster-admin)
+ok `) as unknown,
+  });
+  at.put(roleOf("ClusterRole", { name: "authors" }, [ours, "*", "*"]));
+  at.put(bindingTo("ClusterRole", { name: "authors" }, { kind: "Group", name: "platform" }));
+  at.put(roleOf("Role", { name: "local", namespace: "shop" }, [ours, "elevationpolicies", "*"]));
+  at.put(
+    bindingTo("Role", { name: "local", namespace: "shop" }, { kind: "ServiceAccount", name: "robot", namespace: "ci" }),
+  );
+  at.put(bindingTo("Role", { name: "local", namespace: "tests" }, { kind: "User", name: "of-a-role-elsewhere" }));
+  at.put(roleOf("ClusterRole", { name: "writers" }, [ours, "elevationpolicies", "update"]));
+  at.put(bindingTo("ClusterRole", { name: "writers" }, { kind: "User", name: "pat" }));
+  at.put(roleOf("ClusterRole", { name: "pods" }, ["", "*", "*"]));
+  at.put(bindingTo("ClusterRole", { name: "pods" }, { kind: "User", name: "dan" }));
+  const { screen, exitCode } = await at.type("doctor");
+  expect(screen).toContain(`\
+wrong  verbs * on policies are also use and revoke: these hold them
+       Group system:masters (ClusterRole cluster-admin)
+       Group platform (ClusterRole authors)
+       ServiceAccount ci/robot (Role local, in namespace shop)
+       To write policies ClusterRole kube-elevate-policy-admin is enough
 ok `);
   expect(exitCode).toBe(1);
 });

@@ -10,6 +10,9 @@ export type Stored = {
   readonly status?: Readonly<Record<string, unknown>>;
   readonly data?: Readonly<Record<string, string>>;
   readonly webhooks?: readonly object[];
+  readonly rules?: readonly object[];
+  readonly roleRef?: object;
+  readonly subjects?: readonly object[];
 };
 
 export type FakeKubectl = {
@@ -44,6 +47,10 @@ const kinds: { readonly [resource: string]: string } = {
   mutatingwebhookconfigurations: "MutatingWebhookConfiguration",
   validatingadmissionpolicies: "ValidatingAdmissionPolicy",
   validatingadmissionpolicybindings: "ValidatingAdmissionPolicyBinding",
+  clusterroles: "ClusterRole",
+  roles: "Role",
+  clusterrolebindings: "ClusterRoleBinding",
+  rolebindings: "RoleBinding",
 };
 
 export function fakeKubectl(ground: Ground): FakeKubectl {

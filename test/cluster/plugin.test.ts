@@ -365,7 +365,7 @@ test("PL07: --kubeconfig, --context and --as are kubectl's own; doctor tells wha
   expect(bad.stdout).toMatch(/^wrong {2}endpoint: https:\/\/127\.0\.0\.1:1 cannot be reached \(.*ECONNREFUSED.*\)\.$/m);
   expect(bad.stdout).toContain("       Another address: --endpoint URL. Or tell whoever runs kube-elevate\n");
   const well = await run("alice", "doctor", "-n", "shop");
-  expect([well.code, well.stdout.match(/^ok /gm)?.length]).toEqual([0, 7]);
+  expect([well.code, well.stdout.match(/^ok /gm)?.length]).toEqual([0, 8]);
 
   // an exec credential, and what it says on stderr: kubectl runs it
   const plugin = join(dir, "credential.sh");

@@ -1,5 +1,6 @@
 import { authenticatorName } from "../../domain/authenticator-name.ts";
 import { instant, parseInstant } from "../../domain/time.ts";
+import { holdersOfAllVerbs } from "../all-verbs.ts";
 import { type ExitCode, exitCodes, Interrupted, KubectlFailure, told } from "../errors.ts";
 import { stateOf } from "../factor.ts";
 import { othersAsked } from "../others.ts";
@@ -32,6 +33,9 @@ export async function doctor(world: World): Promise<ExitCode> {
   });
   await check(tell, "webhooks of others", async () => {
     tell(await others(world));
+  });
+  await check(tell, "verbs * on policies", async () => {
+    tell(await allVerbs(world));
   });
   // it told its time somewhere between, which on a slow machine are seconds
   const { serverTime } = scene.me;
@@ -118,6 +122,20 @@ async function others({ cluster }: World): Promise<Finding> {
   if (asked.length === 0) return good("nobody else is asked before a binding goes");
   return wrong(
     `others are asked before a binding goes: while one refuses, or does not answer, no access ends\n${asked.join("\n")}\nLet each leave ours out, in its matchConditions: !request.name.startsWith('elevate:')`,
+  );
+}
+
+async function allVerbs({ cluster }: World): Promise<Finding> {
+  const holders = await holdersOfAllVerbs(cluster);
+  if (holders === undefined)
+    return good(
+      "who may use and revoke each policy, by verbs *, only those can look up who may list roles and bindings",
+    );
+  const says = holders.map((holder) => holder.says);
+  if (holders.every(({ everything }) => everything))
+    return good(["only who may do everything may use and revoke each policy", ...says].join("\n"));
+  return wrong(
+    `verbs * on policies are also use and revoke: these hold them\n${says.join("\n")}\nTo write policies ClusterRole kube-elevate-policy-admin is enough`,
   );
 }
 
