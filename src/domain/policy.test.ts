@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { ElevationPolicy } from "../api/v1alpha1/elevation-policy.ts";
 import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
-import { type GateFacts, judge, selects } from "./policy.ts";
+import { type GateFacts, judge, refusesKey, selects } from "./policy.ts";
 
 const meta = { uid: "u1", resourceVersion: "1", creationTimestamp: "2026-11-24T10:00:00Z" };
 const request: ElevationRequest = {
@@ -148,4 +148,25 @@ test.each([
   [{ matchLabels: { env: "prod" }, matchExpressions: [{ key: "team", operator: "Exists" }] }, false],
 ] as const)("the selector %j on env=prod: %s", (selector, expected) => {
   expect(selects(selector, { env: "prod" })).toBe(expected);
+});
+
+test("a policy names the keys that it takes: copied between devices or not, and of which models", () => {
+  const model = "ee882879-721c-4913-9775-3dfcce97072a";
+  const word = (
+    webauthn: ElevationPolicy["spec"]["authentication"]["webauthn"],
+    key: Parameters<typeof refusesKey>[1],
+  ) =>
+    refusesKey({ ...policy, spec: { ...policy.spec, authentication: { methods: ["WebAuthn"], webauthn } } }, key)
+      ?.reason;
+  const synced = { aaguid: model, backupEligible: true };
+  expect(word(undefined, synced)).toBeUndefined();
+  expect(word({ allowSynced: true }, synced)).toBeUndefined();
+  expect(word({ allowSynced: false }, synced)).toBe("MethodNotAllowed");
+  expect(word({ allowSynced: false }, { ...synced, backupEligible: false })).toBeUndefined();
+  expect(word({ aaguids: [model] }, synced)).toBeUndefined();
+  expect(word({ aaguids: [] }, synced)).toBeUndefined();
+  expect(word({ aaguids: [model] }, { ...synced, aaguid: "00000000-0000-0000-0000-000000000000" })).toBe(
+    "MethodNotAllowed",
+  );
+  expect(word({ aaguids: [model] }, {})).toBe("MethodNotAllowed");
 });

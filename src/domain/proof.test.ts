@@ -2,7 +2,7 @@ import { array, assert, constantFrom, property } from "fast-check";
 import { expect, test } from "vitest";
 import type { Authenticator, TotpState } from "../api/v1alpha1/authenticator.ts";
 import type { ElevationRequest, Status } from "../api/v1alpha1/elevation-request.ts";
-import { attemptTotp, enrollable, provable } from "./proof.ts";
+import { attemptKey, attemptTotp, enrollable, provable } from "./proof.ts";
 import { formatInstant, type Instant, later, parseInstant } from "./time.ts";
 
 const now = parseInstant("2026-11-24T10:00:00Z");
@@ -165,4 +165,15 @@ test("EN12, EN13: a ticket opens a Pending authenticator until its time, and nev
   expect(enrollable(invited(undefined, { expirationTime: "soon" }), now)?.reason).toBe("TicketExpired");
   expect(enrollable(invited({ phase: "Active" }), now)?.reason).toBe("CallerUnknown");
   expect(enrollable(invited(undefined, { disabled: true }), now)?.reason).toBe("CallerUnknown");
+});
+
+test.each([
+  [0, 0, undefined], // it keeps no count
+  [0, 1, undefined],
+  [7, 8, undefined],
+  [7, 7, "ProofAlreadyUsed"],
+  [7, 6, "ProofRejected"],
+  [7, 0, "ProofRejected"],
+])("WA13: of a key that was last at %i, the count %i is %s", (stored, shown, reason) => {
+  expect(attemptKey(stored, shown)?.reason).toBe(reason);
 });
