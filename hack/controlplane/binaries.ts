@@ -12,7 +12,7 @@ export type Binaries = Readonly<Record<Name, string>>;
  * What is built is told to `log`.
  */
 export async function findBinaries(log: Log, signal?: AbortSignal): Promise<Binaries> {
-  const cache = cacheFolder();
+  const cache = cacheFolder("controlplane", versions.kubernetes);
   const found = await Promise.all(
     names.map(async (name) => ((await fromAssets(name)) ? join(assets(), name) : join(cache, name))),
   );
@@ -25,9 +25,10 @@ export async function findBinaries(log: Log, signal?: AbortSignal): Promise<Bina
   return { etcd, kubectl, "kube-controller-manager": manager, "kube-apiserver": apiserver };
 }
 
-function cacheFolder(): string {
+/** Where what took long to make is kept. */
+export function cacheFolder(...below: readonly string[]): string {
   const caches = given("XDG_CACHE_HOME") ?? join(given("HOME") ?? homedir(), ".cache");
-  return join(caches, "kube-elevate", "controlplane", versions.kubernetes);
+  return join(caches, "kube-elevate", ...below);
 }
 
 function assets(): string {

@@ -1,4 +1,8 @@
 import { join } from "node:path";
+import { instant, later } from "../../src/domain/time.ts";
+import { createProtection } from "../../src/flows/protection.ts";
+import { createAdmission } from "../../src/kube/admission.ts";
+import { connect } from "../../src/kube/client.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { eventually } from "./eventually.ts";
 import { root } from "./plugin.ts";
@@ -9,7 +13,38 @@ import { root } from "./plugin.ts";
  */
 export async function install(controlPlane: ControlPlane, signal?: AbortSignal): Promise<void> {
   await controlPlane.run("admin", ["apply", "-k", join(root, "config/default")]);
+  await putInForce(controlPlane, signal);
+}
+
+/** What comes after the apply; done again it finds nothing to do, for a control plane that began with all of it. */
+export async function putInForce(controlPlane: ControlPlane, signal?: AbortSignal): Promise<void> {
   await Promise.all(questions.map((question) => untilRefused(controlPlane, question, signal)));
+  await untilBelieved(controlPlane);
+}
+
+/**
+ * What a controller keeps of admission when it has seen it whole, kept by its own code and account, as of some seconds ago:
+ * what is asked for before a controller runs is believed then. Without it a controller takes requests two seconds later.
+ */
+async function untilBelieved(controlPlane: ControlPlane): Promise<void> {
+  const client = connect({ kubeconfig: await controlPlane.accountKubeconfig("controller") });
+  const quiet = { info: () => undefined, warn: () => undefined };
+  try {
+    const protection = createProtection({
+      admission: createAdmission(client),
+      clock: () => later(instant(Date.now()), -5_000),
+      elapsedMs: () => performance.now(),
+      after: () => () => undefined,
+      log: quiet,
+      announcer: { announce: () => undefined },
+      onChange: () => undefined,
+    });
+    await protection.look();
+    const hole = protection.hole();
+    if (hole !== undefined) throw new Error(`kube-elevate is not in force: ${hole}`);
+  } finally {
+    await client.close();
+  }
 }
 
 /** Each breaks one rule of one policy, and is otherwise well-formed, so that the rule alone can refuse it. All are dry runs. */

@@ -1,3 +1,4 @@
+import { cp } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Ask, asking } from "./ask.ts";
 import { type Binaries, findBinaries } from "./binaries.ts";
@@ -16,6 +17,8 @@ export interface Options {
   readonly dir: string;
   /** People besides admin, alice, bob, sre, ivy and pat. */
   readonly users?: readonly User[];
+  /** It begins with what a folder of `prepared` holds, instead of nothing. */
+  readonly from?: string;
   readonly log?: Log;
   /** Gives up the start, and leaves nothing running. */
   readonly signal?: AbortSignal;
@@ -29,6 +32,7 @@ export async function startControlPlane(options: Options): Promise<ControlPlane>
   const users = [...people, ...(options.users ?? []), manager];
   const tokens = newTokens(users);
   await layOut(dir, tokenFile(users, tokens), binaries.kubectl);
+  if (options.from !== undefined) await cp(options.from, dir, { recursive: true });
   const running: Supervised[] = [];
   const start: Start = async (name, args) => {
     const child = await supervise({

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ControlPlane } from "../../hack/controlplane/control-plane.ts";
 import { eventually } from "../../hack/controlplane/eventually.ts";
-import { install } from "../../hack/controlplane/install.ts";
+import { startPreparedControlPlane } from "../../hack/controlplane/prepared.ts";
 import { startTemporaryControlPlane } from "../../hack/controlplane/temporary.ts";
 import type { User } from "../../hack/controlplane/users.ts";
 import { requestBody, requestsPath } from "./bodies.ts";
@@ -34,7 +34,10 @@ const fullName = (user: string): string => (accounts.some((name) => name === use
 
 /** A control plane of its own with nothing of ours in it. */
 export async function emptyPlane(users: readonly User[] = []): Promise<Installed> {
-  const plane = await startTemporaryControlPlane({ users });
+  return installedOn(await startTemporaryControlPlane({ users }));
+}
+
+function installedOn(plane: ControlPlane): Installed {
   const call: Installed["call"] = async (user, ...rest) => {
     const { code, body } = await plane.ask(fullName(user), ...rest);
     return { code, body, message: z.looseObject({ message: z.string() }).safeParse(body).data?.message ?? "" };
@@ -55,15 +58,18 @@ export async function emptyPlane(users: readonly User[] = []): Promise<Installed
 
 /** The same with config/default and config/samples, as shipped, once all of it bites. */
 export async function installedPlane(users: readonly User[] = []): Promise<Installed> {
-  const installed = await emptyPlane(users);
-  await install(installed.plane);
-  await withSamples(installed);
+  const installed = installedOn(await startPreparedControlPlane("samples", { users }));
+  await untilSamplesHold(installed);
   return installed;
 }
 
 /** Applies the samples to a plane that has all the rest, and gets tokens of our accounts. */
-export async function withSamples({ plane, post }: Installed): Promise<void> {
-  await plane.run("admin", ["apply", "-k", "config/samples"]);
+export async function withSamples(installed: Installed): Promise<void> {
+  await installed.plane.run("admin", ["apply", "-k", "config/samples"]);
+  await untilSamplesHold(installed);
+}
+
+async function untilSamplesHold({ plane, post }: Installed): Promise<void> {
   await Promise.all(accounts.map((account) => plane.accountKubeconfig(account)));
   const tooLong = requestBody("x", { duration: "2h" });
   await eventually(

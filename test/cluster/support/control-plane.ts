@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
 import type { ControlPlane } from "../../../hack/controlplane/control-plane.ts";
-import { install } from "../../../hack/controlplane/install.ts";
+import { type Contents, startPreparedControlPlane } from "../../../hack/controlplane/prepared.ts";
 import { startTemporaryControlPlane } from "../../../hack/controlplane/temporary.ts";
 import type { User } from "../../../hack/controlplane/users.ts";
 import { checkInvariants, type InvariantOptions } from "./invariants.ts";
@@ -34,7 +34,7 @@ interface Options {
   /** People besides admin, alice, bob, sre, ivy and pat. */
   readonly users?: readonly User[];
   /** config/default is applied and in force; with "samples" config/samples too. By default "default". */
-  readonly installed?: "nothing" | "default" | "samples";
+  readonly installed?: "nothing" | Contents;
   /** After the tests of the file the history of this control plane is checked against these, but for what it excepts. */
   readonly invariants?: InvariantOptions;
 }
@@ -47,9 +47,10 @@ export function useControlPlane({ users = [], installed = "default", invariants 
     return started;
   };
   beforeAll(async () => {
-    started = await startTemporaryControlPlane({ users, log: (line) => process.stderr.write(`${line}\n`) });
-    if (installed !== "nothing") await install(started);
-    if (installed === "samples") await started.run("admin", ["apply", "-k", "config/samples"]);
+    const options = { users, log: (line: string) => process.stderr.write(`${line}\n`) };
+    started = await (installed === "nothing"
+      ? startTemporaryControlPlane(options)
+      : startPreparedControlPlane(installed, options));
   }, 600_000);
   afterAll(async () => {
     const wrong = started === undefined || invariants === undefined ? [] : await checkInvariants(started, invariants);
