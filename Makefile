@@ -47,8 +47,8 @@ bench: node_modules/.installed ## measures beside floors, with a JSON document; 
 	@$(NODE); exec node hack/bench/main.ts "$(only)" "$(JSON)"
 
 .PHONY: crds
-crds: node_modules/.installed ## writes crds/ from the schemas in src/api
-	@$(NODE); exec node hack/crds/generate.ts
+crds: node_modules/.installed ## writes crds/ from the schemas in src/api, and what the controller compares with what is stored
+	@$(NODE); node hack/crds/generate.ts; exec node hack/shipped/generate.ts
 
 .PHONY: format
 format: node_modules/.installed ## formats code and sorts imports

@@ -2,6 +2,7 @@ import type { Authenticator } from "../api/v1alpha1/authenticator.ts";
 import type { ElevationPolicy, PolicyStatus } from "../api/v1alpha1/elevation-policy.ts";
 import type { ElevationRequest, Offer, Status, Verification } from "../api/v1alpha1/elevation-request.ts";
 import type { RoleRef } from "../api/v1alpha1/meta.ts";
+import type { OwnReason } from "../api/v1alpha1/reasons.ts";
 import type { Assertion, CreationOptions, Registration, RequestOptions } from "../api/v1alpha1/webauthn.ts";
 import type { NewBinding, RoleBinding } from "../domain/binding.ts";
 import type { Digest } from "../domain/challenge.ts";
@@ -9,6 +10,7 @@ import type { Step } from "../domain/grant.ts";
 import type { PolicyRule } from "../domain/persistence.ts";
 import type { EntryFacts, GateFacts } from "../domain/policy.ts";
 import type { Denial } from "../domain/reasons.ts";
+import type { Differences } from "../domain/shipped.ts";
 import type { Instant } from "../domain/time.ts";
 
 // What the flows need of the world. Every read is live, never a cache; undefined: the API server said "not found".
@@ -202,6 +204,24 @@ export type Protection = {
   remembers(request: ElevationRequest): Denial | undefined;
   /** What is wrong with admission, by the last look; undefined: nothing. */
   hole(): string | undefined;
+};
+
+/** kube/admission.ts: what the install ships and every record rests on, and what is kept of it. */
+export type AdmissionObjects = {
+  /** Of each object that is shipped its uid and generation, which the API server alone counts; as one text, to be compared. */
+  versions(): Promise<string>;
+  /** All of them whole, with what was shipped. */
+  differences(): Promise<Differences>;
+  /** Tries what the policy about bindings must refuse, and leaves nothing. Undefined: refused in its words; else what was. */
+  probe(): Promise<string | undefined>;
+  /** ConfigMap kube-elevate-seen; undefined: there is none. */
+  seen(): Promise<Stored | undefined>;
+  swapSeen(before: Stored, data: Stored["data"]): Promise<Outcome>;
+};
+
+/** An Event about kube-elevate itself. Never awaited, never throws. */
+export type Announcer = {
+  announce(what: { readonly reason: OwnReason; readonly message: string }): void;
 };
 
 type Common = {

@@ -28,6 +28,8 @@ type Options = {
 export type Schedule = {
   /** Resolves when the first lists are done and all that was overdue in them has ended. */
   start(): Promise<void>;
+  /** Looks once more at each request that has no access yet: something is known of them all that no watch tells. */
+  lookAgain(): void;
   /** Nothing starts any more; resolves when the passes under way are done. */
   stop(): Promise<void>;
   /** For /readyz: undefined, or what is missing. From memory alone. */
@@ -212,6 +214,12 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
       });
       await passes.until(allEnded);
       ready = true;
+    },
+    lookAgain() {
+      for (const [id, entry] of entries)
+        if (endOf(entry) !== undefined) continue;
+        else if (entry.running) entry.hinted = unheard.resourceVersion;
+        else enqueue(id, entry);
     },
     async stop() {
       state = "stopped";

@@ -18,6 +18,8 @@ export type KubeClient = {
   list<T>(collection: string, query?: Query, signal?: AbortSignal): Promise<Listed<T>>;
   /** Page by page, each asked for when the one before is done with. `query.limit` says how many a page holds. */
   pages<T>(collection: string, query?: Query, signal?: AbortSignal): AsyncIterable<Listed<T>>;
+  /** All pages, of each its metadata alone: of what is large, and asked for often. */
+  listMetadata(collection: string, query?: Query): Promise<readonly Metadata[]>;
   /** POST; `repeatable` where doing it twice is doing it once, as with a review or a dry run. */
   create<T>(
     collection: string,
@@ -40,6 +42,7 @@ export type KubeClient = {
   readonly tell: Tell;
   close(): Promise<void>;
 };
+export type Metadata = { readonly name: string; readonly uid: string; readonly generation?: number };
 export type Query = { readonly [key: string]: string };
 type Listed<T> = { readonly items: readonly T[]; readonly resourceVersion: string };
 /** A line of log: a constant message, and its fields. */
@@ -143,6 +146,7 @@ export function connect(options: ConnectOptions = {}): KubeClient {
 
 const unchecked =
   "insecure-skip-tls-verify is refused: the API server's certificate is always checked. Name the authority that signs it in the kubeconfig (certificate-authority)";
+const metadataAlone = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 const heardAgoMsMax = 5_000;
 const pageSize = "100"; // of objects that their makers can fill: what is parsed at once bounds the memory
 type Call = {
@@ -151,6 +155,7 @@ type Call = {
   readonly query?: Query | undefined;
   readonly body?: object;
   readonly repeatable?: true | undefined;
+  readonly accept?: string | undefined;
   /** Instead of the client's own. */
   readonly timeoutMs?: number | undefined;
   /** Gives up before the time limit does. */
@@ -160,7 +165,7 @@ type Call = {
 /** What is asked of the API server, in its own terms. It is believed about the shape of what it stores. */
 function verbs(
   perform: (call: Call) => Promise<unknown>,
-): Pick<KubeClient, "get" | "list" | "pages" | "create" | "patch" | "remove"> {
+): Pick<KubeClient, "get" | "list" | "listMetadata" | "pages" | "create" | "patch" | "remove"> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion, typescript/no-unnecessary-type-parameters -- the one place where JSON becomes typed; our own kinds are parsed as well (kinds.ts)
   const typed = async <T>(call: Call): Promise<T> => (await perform(call)) as T;
   const get: KubeClient["get"] = async (collection, name) => {
@@ -172,14 +177,15 @@ function verbs(
       throw error;
     }
   };
-  const pages: KubeClient["pages"] = async function* <T>(
+  const pages = async function* <T>(
     path: string,
     query: Query = {},
     signal?: AbortSignal,
+    accept?: string,
   ): AsyncGenerator<Listed<T>> {
     for (let token = ""; ; ) {
       const paging = { limit: pageSize, ...query, ...(token === "" ? {} : { continue: token }) };
-      const page = await typed<Page<T & Managed>>({ method: "GET", path, query: paging, signal });
+      const page = await typed<Page<T & Managed>>({ method: "GET", path, query: paging, signal, accept });
       const items = page.items ?? [];
       for (const { metadata } of items) delete metadata?.managedFields; // nobody here reads them, and they are half of an object
       yield { items, resourceVersion: page.metadata.resourceVersion };
@@ -196,9 +202,16 @@ function verbs(
     }
     return { items, resourceVersion };
   };
+  const listMetadata: KubeClient["listMetadata"] = async (path, query) => {
+    const found: Metadata[] = [];
+    for await (const { items } of pages<{ metadata: Metadata }>(path, query, undefined, metadataAlone))
+      found.push(...items.map(({ metadata }) => metadata));
+    return found;
+  };
   return {
     get,
     list,
+    listMetadata,
     pages,
     create: async (path, body, { query, repeatable } = {}) => typed({ method: "POST", path, body, query, repeatable }),
     patch: async (path, body) => typed({ method: "PATCH", path, body }),
@@ -222,7 +235,11 @@ type Sending = {
   readonly bodyTimeout?: number;
 };
 
-async function ask(way: Way, { method, path, query, body }: Call, sending: Sending): Promise<Dispatcher.ResponseData> {
+async function ask(
+  way: Way,
+  { method, path, query, body, accept = "application/json" }: Call,
+  sending: Sending,
+): Promise<Dispatcher.ResponseData> {
   const contentType = method === "PATCH" ? "application/merge-patch+json" : "application/json";
   const { dispatcher, ...limits } = sending;
   const { origin, pathname } = new URL(`${way.server}${path}`);
@@ -235,7 +252,7 @@ async function ask(way: Way, { method, path, query, body }: Call, sending: Sendi
     ...(query === undefined ? {} : { query }),
     headers: {
       ...way.headers,
-      Accept: "application/json",
+      Accept: accept,
       "User-Agent": "kube-elevate",
       ...(body === undefined ? {} : { "Content-Type": contentType }),
     },

@@ -1,4 +1,4 @@
-import { type EventReason, refusalReasons } from "../api/v1alpha1/reasons.ts";
+import { type EventReason, type OwnReason, refusalReasons } from "../api/v1alpha1/reasons.ts";
 import { bindingName } from "../domain/binding.ts";
 import type { Step } from "../domain/grant.ts";
 import type { Cause, Denial } from "../domain/reasons.ts";
@@ -55,6 +55,9 @@ export function expiring(expiration: Instant, now: Instant): Told {
 /** What an Event says of a proof that its requester did not make, as it seems. */
 export const rejected = ({ reason, message }: Denial): Told => telling("Prove", reason, message);
 
+/** What an Event says about kube-elevate itself. */
+export const own = (reason: OwnReason, message: string): Told => telling("Watch", reason, message);
+
 const telling = (action: string, reason: EventReason, note: string): Told => ({
   action,
   type: typeOf(reason),
@@ -74,5 +77,7 @@ const warnings: readonly EventReason[] = [
   "BindingDrifted",
   "UnbindFailing",
   "Expiring",
+  "AdmissionExtended",
+  "SealKeysChanged",
 ];
 const typeOf = (reason: EventReason): Told["type"] => (warnings.includes(reason) ? "Warning" : "Normal");

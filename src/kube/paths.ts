@@ -9,6 +9,9 @@ export const core = (plural: "namespaces" | "secrets" | "configmaps", namespace?
   of("/api/v1", plural, namespace);
 export const rbac = (plural: "roles" | "clusterroles" | "rolebindings", namespace?: string): string =>
   of("/apis/rbac.authorization.k8s.io/v1", plural, namespace);
+export const admission = (plural: `${"validating" | "mutating"}admission${"policies" | "policybindings"}`): string =>
+  of("/apis/admissionregistration.k8s.io/v1", plural);
+export const kinds = (): string => of("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions");
 export const events = (namespace: string): string => of("/apis/events.k8s.io/v1", "events", namespace);
 export const reviews = (plural: "subjectaccessreviews" | "selfsubjectaccessreviews"): string =>
   of("/apis/authorization.k8s.io/v1", plural);

@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { apiVersion } from "../api/v1alpha1/meta.ts";
 import { formatInstant, type Instant } from "../domain/time.ts";
-import type { Alarm, Recorder, RequestKey } from "../flows/ports.ts";
+import type { Alarm, Announcer, Recorder, RequestKey } from "../flows/ports.ts";
 import { ApiError, isConflict } from "./api-error.ts";
 import type { Tell } from "./client.ts";
-import { expiring, rejected, type Told, told } from "./event-of.ts";
+import { expiring, own, rejected, type Told, told } from "./event-of.ts";
 import { events } from "./paths.ts";
 
 type Options = {
@@ -32,7 +32,7 @@ export type Writer = {
 export function createRecorder(
   client: Writer,
   { component, instance, homeNamespace = "elevate-system", clock }: Options,
-): Recorder & Alarm & { settled(): Promise<void> } {
+): Recorder & Alarm & Announcer & { settled(): Promise<void> } {
   const queue: Telling[] = [];
   const ending = new AbortController();
   let lost = 0;
@@ -71,6 +71,10 @@ export function createRecorder(
     reject({ about, denial }) {
       add({ about, said: rejected(denial), at: clock(), id: randomBytes(8).toString("hex") });
     },
+    announce({ reason, message }) {
+      const about = { namespace: homeNamespace, name: "kube-elevate-seen" };
+      add({ about, said: own(reason, message), at: clock(), id: randomBytes(8).toString("hex") });
+    },
     async settled() {
       ending.abort();
       const enough = new AbortController();
@@ -84,7 +88,9 @@ export function createRecorder(
 const beginAfterMs = 100; // a grant is made in less
 const queueMax = 12_000; // two for each of 5,000 grants that end at once, in a few MB; what is told of in the log as well
 const settledWithinMs = 3_000;
-type Telling = { readonly about: RequestKey; readonly said: Told; readonly at: Instant; readonly id: string };
+/** A request by its UID, and else what is kept of kube-elevate itself. */
+type About = RequestKey | Omit<RequestKey, "uid">;
+type Telling = { readonly about: About; readonly said: Told; readonly at: Instant; readonly id: string };
 
 const eventOf = ({ about, said, at, id }: Telling, component: Options["component"], instance: string) => ({
   apiVersion: "events.k8s.io/v1",
@@ -93,7 +99,10 @@ const eventOf = ({ about, said, at, id }: Telling, component: Options["component
   eventTime: formatInstant(at).replace("Z", "000Z"), // the API server wants six digits
   reportingController: `kube-elevate.dev/${component}`,
   reportingInstance: instance.slice(0, 128),
-  regarding: { apiVersion, kind: "ElevationRequest", ...about },
+  regarding: {
+    ...("uid" in about ? { apiVersion, kind: "ElevationRequest" } : { apiVersion: "v1", kind: "ConfigMap" }),
+    ...about,
+  },
   ...said,
 });
 

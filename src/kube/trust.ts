@@ -14,11 +14,8 @@ export function createTrustStore(client: KubeClient, namespace = "elevate-system
     if (found === undefined) throw new Error(`${name} is not in namespace ${namespace}: the install makes it`);
     return { data: found.data ?? {}, resourceVersion: found.metadata.resourceVersion };
   };
-  const write = async ({ collection, name }: typeof secrets, seen: Stored, data: Data) => {
-    const dropped = Object.keys(seen.data).filter((key) => !(key in data));
-    const merged = { ...Object.fromEntries(dropped.map((key) => [key, null])), ...data };
-    return swap(client, at(collection, name), { metadata: seen }, { data: merged });
-  };
+  const write = async ({ collection, name }: typeof secrets, seen: Stored, data: Data) =>
+    swap(client, at(collection, name), { metadata: seen }, { data: replacing(seen, data) });
   return {
     async keys() {
       const { data, resourceVersion } = await read(secrets);
@@ -35,6 +32,12 @@ export function createTrustStore(client: KubeClient, namespace = "elevate-system
   };
 }
 
-type Holder = { readonly metadata: { readonly resourceVersion: string }; readonly data?: Data | null };
+/** For a merge patch: what is not in `data` goes. */
+export function replacing(seen: Stored, data: Data): { readonly [key: string]: string | null } {
+  const dropped = Object.keys(seen.data).filter((key) => !(key in data));
+  return { ...Object.fromEntries(dropped.map((key) => [key, null])), ...data };
+}
+
+export type Holder = { readonly metadata: { readonly resourceVersion: string }; readonly data?: Data | null };
 const each = (data: Data, change: (value: string) => string): Data =>
   Object.fromEntries(Object.entries(data).map(([key, value]) => [key, change(value)]));

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { tellingOfDeletions } from "../flows/deletions.ts";
 import { createPolicyConditions } from "../flows/policies.ts";
 import type { ControllerPorts, Recorder } from "../flows/ports.ts";
+import { createProtection } from "../flows/protection.ts";
 import type { After } from "../flows/queue.ts";
 import { createSchedule, type Schedule } from "../flows/schedule.ts";
 import { createTidying } from "../flows/tidy.ts";
 import { createTrustedSeals } from "../flows/trusted-seals.ts";
+import { createAdmission } from "../kube/admission.ts";
 import { createAuthenticators } from "../kube/authenticators.ts";
 import { createBindings } from "../kube/bindings.ts";
 import { connect, type KubeClient } from "../kube/client.ts";
@@ -40,9 +42,20 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
     after,
     log,
   });
+  const events = createRecorder(client, { component: "controller", instance: settings.identity, clock });
+  let schedule: Schedule | undefined;
+  const protection = createProtection({
+    admission: createAdmission(client),
+    clock,
+    elapsedMs: () => performance.now(),
+    after,
+    log,
+    announcer: events,
+    onChange: () => schedule?.lookAgain(),
+  });
   const conditions = createPolicyConditions({
     policies: createPolicies(client),
-    hole: () => undefined,
+    hole: () => protection.hole(),
     clock,
     after,
     log,
@@ -55,14 +68,13 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
     after,
     log,
   });
-  const events = createRecorder(client, { component: "controller", instance: settings.identity, clock });
-  let schedule: Schedule | undefined;
   const ready = (): void => {
     log.info("ready: nothing is overdue");
     tidying.start(); // history is never in the way of endings
   };
   const checks = {
     trust: seals.check,
+    admission: protection.check,
     lists: () => (schedule === undefined ? "the API server has not answered yet" : schedule.checks.lists()),
     overdue: () => (schedule === undefined ? "what is overdue is not yet ended" : schedule.checks.overdue()),
   };
@@ -70,15 +82,17 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
   log.info({ healthPort: health.port }, "serving health");
   try {
     seals.start();
+    protection.start();
     const cluster = await untilRead(async () => readCluster(client, settings.clusterName), { log, signal });
     if (cluster === undefined) return;
-    const ports = portsOf(client, log, { cluster, clock, seals, recorder: tellingBoth(events, log) });
+    const ports = portsOf(client, log, { cluster, clock, seals, protection, recorder: tellingBoth(events, log) });
     schedule = createSchedule({ ports, watch: createRequestWatch(client), log, after, random: Math.random });
     const started = schedule.start().then(ready);
     conditions.start();
     await Promise.race([aborted(signal), started.then(async () => aborted(signal))]);
   } finally {
     seals.stop();
+    protection.stop();
     await Promise.all([conditions.stop(), tidying.stop(), schedule?.stop()]);
     await events.settled();
     await health.close();
@@ -86,7 +100,7 @@ export async function run(settings: Settings, { log, signal }: Context): Promise
   }
 }
 
-type Parts = Pick<ControllerPorts, "cluster" | "clock" | "seals" | "recorder">;
+type Parts = Pick<ControllerPorts, "cluster" | "clock" | "seals" | "protection" | "recorder">;
 
 const portsOf = (client: KubeClient, log: Log, parts: Parts): ControllerPorts => ({
   requests: tellingOfDeletions(createRequests(client), log),
@@ -94,7 +108,6 @@ const portsOf = (client: KubeClient, log: Log, parts: Parts): ControllerPorts =>
   facts: createFacts(client),
   authenticators: createAuthenticators(client),
   digest: sha256,
-  protection: { refuses: async () => undefined, remembers: () => undefined, hole: () => undefined },
   ...parts,
 });
 

@@ -75,5 +75,7 @@ export type PolicyReason = (typeof policyReasons)[number];
 export type PersistenceReason = (typeof persistenceReasons)[number];
 
 export type Reason = ProgressReason | EndingReason | RefusalReason | EndpointReason | TroubleReason;
-/** Told by an Event alone: no phase and no condition has it. */
-export type EventReason = Reason | "Expiring";
+/** Told by an Event about kube-elevate itself. AdmissionExtended: by fields that this version does not know. */
+export type OwnReason = "AdmissionUnprotected" | "AdmissionProtected" | "AdmissionExtended" | "SealKeysChanged";
+/** Those beside Reason are told by an Event alone: no phase and no condition has them. */
+export type EventReason = Reason | "Expiring" | OwnReason;

@@ -155,12 +155,17 @@ export function madeTwice(auditLog: string): readonly string[] {
   const history = historyOf(auditLog);
   const firsts = (resource: string): readonly Revision[] =>
     [...history.revisions(resource).values()].flatMap((states) => states.slice(0, 1));
-  const event = z.looseObject({ action: z.string(), note: z.string(), regarding: z.looseObject({ uid: z.string() }) });
+  const event = z.looseObject({
+    action: z.string(),
+    note: z.string(),
+    regarding: z.looseObject({ uid: z.string().optional() }),
+  });
   const made = [
     ...firsts("rolebindings").map(({ namespace, name }) => `binding ${namespace}/${name}`),
     ...firsts("events").flatMap(({ user, object }) => {
       const seen = user.startsWith("system:serviceaccount:elevate-system:") ? event.parse(object) : undefined;
-      return seen === undefined ? [] : [`Event ${seen.action} of ${seen.regarding.uid}: ${seen.note}`];
+      if (seen?.regarding.uid === undefined) return []; // of kube-elevate itself each replica tells
+      return [`Event ${seen.action} of ${seen.regarding.uid}: ${seen.note}`];
     }),
   ];
   return made.filter((what, index) => made.indexOf(what) !== index);
