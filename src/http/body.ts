@@ -26,7 +26,8 @@ export function jsonReader(limit: number): RequestHandler {
 export function typeMistake(request: Request): Told | undefined {
   const types = request.headersDistinct["content-type"] ?? [];
   const isJson = types.length === 1 && /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i.test(types[0]?.trim() ?? "");
-  const encoded = request.headers["content-encoding"] !== undefined;
+  const { "content-encoding": content, "transfer-encoding": transfer = "chunked" } = request.headers;
+  const encoded = content !== undefined || transfer.toLowerCase() !== "chunked";
   if (isJson && !encoded) return undefined;
   return { reason: "UnsupportedMediaType", message: "the body is application/json, not compressed" };
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Request, RequestHandler, Response } from "express";
 import { MemoryStore, rateLimit } from "express-rate-limit";
+import type { Connections } from "./connections.ts";
 import { refuse } from "./refusal.ts";
 
 /** What one replica takes. The rings bound the work of the API server; what stops guessing is the authenticator's lock. */
@@ -11,8 +12,10 @@ export type Limits = {
   /** To the end of its body; an answer may take longer than that. */
   readonly requestMs: number;
   readonly keepAliveMs: number;
+  /** Without a byte either way; longer than any answer takes. For who does not read what is answered. */
+  readonly silentMs: number;
   readonly connections: number;
-  /** Requests that wait for their answer at one time. */
+  /** Requests that are being answered at one time; one whose body comes slowly is none of them. */
   readonly inFlight: number;
   readonly windowMs: number;
   /** In a window, for all callers together. */
@@ -28,6 +31,7 @@ export const usualLimits: Limits = {
   headersMs: 5_000,
   requestMs: 20_000,
   keepAliveMs: 5_000,
+  silentMs: 30_000,
   connections: 1_000,
   inFlight: 256,
   windowMs: 10_000,
@@ -41,12 +45,13 @@ export type Rings = {
   readonly outer: readonly RequestHandler[];
   /** Wants the body. */
   readonly perCodeVerifier: RequestHandler;
-  readonly inFlight: RequestHandler;
+  /** Has it answered, or refuses. It counts until it is done, also when the caller is gone. */
+  readonly inFlight: (request: Request, response: Response, answer: () => Promise<void>) => Promise<void>;
   close(): void;
 };
 
 /** `objectOf` names the object that a request is about. */
-export function createRings(limits: Limits, objectOf: (request: Request) => string): Rings {
+export function createRings(limits: Limits, connections: Connections, objectOf: (request: Request) => string): Rings {
   const stores = [new MemoryStore(), new MemoryStore(), new MemoryStore()] as const;
   const ring = (limit: number, store: MemoryStore, keyGenerator?: (request: Request) => string): RequestHandler =>
     rateLimit({
@@ -56,12 +61,13 @@ export function createRings(limits: Limits, objectOf: (request: Request) => stri
       ...(keyGenerator && { keyGenerator }), // else the address, or the /56 of it
       standardHeaders: false, // the count of an object's callers is nobody's business
       legacyHeaders: false,
+      validate: false, // it writes its doubts to stderr, in lines of its own: a forwarded address is not looked at
       handler: (_request, response) => tooMany(response, Math.ceil(limits.windowMs / 1000)),
     });
   return {
     outer: [ring(limits.perAddress, stores[0]), ring(limits.overall, stores[1], () => "all")],
     perCodeVerifier: ring(limits.perCodeVerifier, stores[2], (request) => `${objectOf(request)} ${openedBy(request)}`),
-    inFlight: atMost(limits.inFlight),
+    inFlight: atMost(limits.inFlight, connections),
     close: () => {
       for (const store of stores) store.shutdown();
     },
@@ -76,18 +82,21 @@ function openedBy({ body }: Request): string {
   return createHash("sha256").update(codeVerifier).digest("base64url");
 }
 
-function atMost(limit: number): RequestHandler {
-  let waiting = 0;
-  return (_request, response, next) => {
-    if (waiting >= limit) {
+function atMost(limit: number, { answering }: Connections): Rings["inFlight"] {
+  let underWay = 0;
+  return async ({ socket }, response, answer) => {
+    if (underWay >= limit) {
       tooMany(response, 1);
       return;
     }
-    waiting += 1;
-    response.once("close", () => {
-      waiting -= 1;
-    });
-    next();
+    underWay += 1;
+    const answered = answering(socket);
+    try {
+      await answer();
+    } finally {
+      underWay -= 1;
+      answered();
+    }
   };
 }
 

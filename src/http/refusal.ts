@@ -1,4 +1,4 @@
-import type { Response } from "express";
+import type { Request, Response } from "express";
 import type { Reason } from "../api/v1alpha1/reasons.ts";
 import { type Failure, httpStatusOf, type ProtocolReason } from "../api/v1alpha1/wire.ts";
 import type { Instant } from "../domain/time.ts";
@@ -32,15 +32,11 @@ export function toldOf({ reason, message, lockedUntil }: Refusal, now: Instant):
   };
 }
 
-function send(
-  response: Response,
-  code: number,
-  { reason, message }: { readonly reason?: string; readonly message: string },
-  retryAfterSeconds?: number,
-): void {
-  if (response.headersSent) return;
+type Said = { readonly reason?: string; readonly message: string };
+
+export function statusOf(code: number, { reason, message }: Said, retryAfterSeconds?: number): Failure {
   const details = retryAfterSeconds === undefined ? {} : { details: { retryAfterSeconds } };
-  const body: Failure = {
+  return {
     kind: "Status",
     apiVersion: "v1",
     status: "Failure",
@@ -49,8 +45,19 @@ function send(
     code,
     ...details,
   };
+}
+
+function send(response: Response, code: number, said: Said, retryAfterSeconds?: number): void {
+  if (response.headersSent) return;
   if (retryAfterSeconds !== undefined) response.setHeader("Retry-After", String(retryAfterSeconds));
-  // Who is refused before the body was read, or for its size, gets no second request on this connection.
-  if (code === 413 || code === 415 || code === 429) response.setHeader("Connection", "close");
-  response.status(code).json(body);
+  // Who is refused before the body was read, or for its size, gets no second request on this connection: else the rest
+  // of what was announced would be read and thrown away.
+  if (code === 413 || code === 415 || code === 429 || isBodyUnread(response.req))
+    response.setHeader("Connection", "close");
+  response.status(code).json(statusOf(code, said, retryAfterSeconds));
+}
+
+function isBodyUnread({ complete, headers }: Request): boolean {
+  const { "content-length": length = "0", "transfer-encoding": encoding } = headers;
+  return !complete && (encoding !== undefined || length !== "0");
 }

@@ -15,6 +15,7 @@ import type { Instant } from "../domain/time.ts";
 import type { RequestName } from "../flows/challenge.ts";
 import type { Refusal } from "../flows/spend.ts";
 import { type BodySchema, jsonReader, readBody, typeMistake } from "./body.ts";
+import type { Connections } from "./connections.ts";
 import { createRings, type Limits, type Rings } from "./limits.ts";
 import { type Page, pageRoutes } from "./page.ts";
 import { refuse, refuseVerb, toldOf } from "./refusal.ts";
@@ -55,22 +56,20 @@ const authenticatorPath = (action: string): RegExp =>
   new RegExp(`^/v1alpha1/authenticators/${authenticator}/${action}$`);
 
 /** The paths of the endpoint, each with its limits; everything that is refused is refused with a Status. */
-export function createRoutes(options: RouteOptions): { readonly router: Router; readonly rings: Rings } {
+export function createRoutes(
+  options: RouteOptions,
+  connections: Connections,
+): { readonly router: Router; readonly rings: Rings } {
   const { flows, limits } = options;
-  const rings = createRings(limits, (request) => `${param(request, "namespace")}/${param(request, "name")}`);
+  const rings = createRings(limits, connections, objectOf);
   const router = Router({ caseSensitive: true, strict: true });
-  const guards: readonly RequestHandler[] = [
-    typed,
-    rings.inFlight,
-    jsonReader(limits.bodyBytes),
-    rings.perCodeVerifier,
-  ];
+  const guards: readonly RequestHandler[] = [typed, jsonReader(limits.bodyBytes), rings.perCodeVerifier];
   const route = <B>(path: RegExp, schema: BodySchema<B>, status: number, flow: Flow<B>): void => {
-    router.post(path, ...guards, handler(options, schema, status, flow));
+    router.post(path, ...guards, handler(options, rings, schema, status, flow));
     router.all(path, (_request, response) => refuseVerb(response, "POST"));
   };
 
-  router.use(...rings.outer, pageRoutes(options.page));
+  router.use(...rings.outer, oneHost, pageRoutes(options.page));
   route(requestPath("challenge"), challengeBody, 200, (request, body) => flows.challenge(requestOf(request), body));
   route(requestPath("verify"), verifyBody, 200, (request, body) => flows.prove(requestOf(request), body));
   route(authenticatorPath("challenge"), challengeBody, 200, (request, body) =>
@@ -92,16 +91,30 @@ const typed: RequestHandler = (request, response, next) => {
   else refuse(response, mistake);
 };
 
-function handler<B>({ clock }: RouteOptions, schema: BodySchema<B>, status: number, flow: Flow<B>): RequestHandler {
+/** Nothing here looks at the host. Who names two, or none, may be understood by a proxy before us in another way. */
+const oneHost: RequestHandler = (request, response, next) => {
+  if (request.headersDistinct["host"]?.length === 1) next();
+  else refuse(response, { reason: "BadRequest", message: "a request names one host" });
+};
+
+function handler<B>(
+  { clock }: RouteOptions,
+  { inFlight }: Rings,
+  schema: BodySchema<B>,
+  status: number,
+  flow: Flow<B>,
+): RequestHandler {
   return async (request: Request, response: Response): Promise<void> => {
     const body = readBody(schema, request.body);
     if ("reason" in body) {
       refuse(response, body);
       return;
     }
-    const answer = await flow(request, body.value);
-    if (isRefusal(answer)) refuse(response, toldOf(answer, clock()));
-    else response.status(status).json(answer);
+    await inFlight(request, response, async () => {
+      const answer = await flow(request, body.value);
+      if (isRefusal(answer)) refuse(response, toldOf(answer, clock()));
+      else response.status(status).json(answer);
+    });
   };
 }
 
@@ -127,6 +140,7 @@ const param = (request: Request, key: string): string => {
   const value = request.params[key];
   return typeof value === "string" ? value : "";
 };
+const objectOf = (request: Request): string => `${param(request, "namespace")}/${param(request, "name")}`;
 const requestOf = (request: Request): RequestName => ({
   namespace: param(request, "namespace"),
   name: param(request, "name"),

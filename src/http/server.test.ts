@@ -1,126 +1,30 @@
-import { request as httpsRequest } from "node:https";
-import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import {
+  type Answer,
+  challengePath,
+  codeVerifier,
+  newCertificate,
+  now,
+  proof,
+  registerPath,
+  serve,
+  spoken,
+  spokenPlainly,
+  statusOf,
+  tls,
+  verified,
+  verifyPath,
+} from "../../test/fakes/served.ts";
 import { endpointReasons, refusalReasons } from "../api/v1alpha1/reasons.ts";
-import { authenticatorPath, failure, httpStatusOf, requestPath } from "../api/v1alpha1/wire.ts";
+import { authenticatorPath, httpStatusOf, requestPath } from "../api/v1alpha1/wire.ts";
 import type { Reason } from "../domain/reasons.ts";
-import { instant, later } from "../domain/time.ts";
+import { later } from "../domain/time.ts";
 import type { Refusal } from "../flows/spend.ts";
-import { selfSigned } from "../mfa/certificate.ts";
-import { type Limits, usualLimits } from "./limits.ts";
+import { usualLimits } from "./limits.ts";
 import type { Page } from "./page.ts";
-import { createEndpoint, type Endpoint, type EndpointFlows } from "./server.ts";
+import type { EndpointFlows } from "./server.ts";
 
-const now = instant(1_800_000_000_000);
-const codeVerifier = "A".repeat(43);
-const verifyPath = requestPath("payments", "debug-x7k2m", "verify");
-const challengePath = requestPath("payments", "debug-x7k2m", "challenge");
-const registerPath = authenticatorPath("616c696365.totp", "register");
-const proof = { codeVerifier, totp: { code: "012345" } };
-const verified = { method: "TOTP", verificationTime: "2027-01-15T08:00:00.000Z", phase: "Active" } as const;
-const offer = {
-  cluster: { name: "c", uid: "u" },
-  roleRef: { kind: "ClusterRole", name: "debugger" },
-  rulesHash: "h",
-  methods: [{ method: "TOTP", duration: "15m" }],
-  deadlineTime: "2027-01-15T08:05:00.000Z",
-  authorizedBy: "by a RoleBinding",
-} as const;
-
-async function newCertificate(): Promise<{ readonly cert: string; readonly key: string }> {
-  const { certificate, key } = await selfSigned(["localhost", "127.0.0.1"], instant(Date.now()));
-  return { cert: certificate, key };
-}
-const tls = await newCertificate();
-const open: Endpoint[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((endpoint) => endpoint.close(0)));
-});
-
-type Answer = {
-  readonly status: number;
-  readonly headers: { readonly [name: string]: string | string[] | undefined };
-  readonly text: string;
-};
-type Sent = {
-  readonly path?: string;
-  readonly verb?: string;
-  readonly body?: unknown;
-  readonly raw?: string | Buffer;
-  readonly headers?: { readonly [name: string]: string | string[] };
-};
-
-/** An endpoint over real HTTPS whose flows tell what they were called with. */
-async function serve(flows: Partial<EndpointFlows> = {}, limits: Partial<Limits> = {}, page: Page = new Map()) {
-  const calls: unknown[] = [];
-  const logged: string[] = [];
-  const keep = (fields: object, message: string): unknown =>
-    logged.push(
-      JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? value.message : value)) + message,
-    );
-  const called =
-    <T>(name: string, answer: T) =>
-    async (...given: unknown[]): Promise<T> => {
-      calls.push([name, ...given]);
-      return answer;
-    };
-  const endpoint = createEndpoint({
-    flows: {
-      challenge: called("challenge", { offer, methods: ["TOTP" as const] }),
-      prove: called("prove", verified),
-      enrollmentOptions: called("enrollmentOptions", { totp: { secret: "S", uri: "otpauth://totp/x" } }),
-      register: called("register", { name: "616c696365.totp", method: "TOTP" as const }),
-      ...flows,
-    },
-    tls,
-    clock: () => now,
-    log: { debug: keep, error: keep },
-    newId: () => "id-1",
-    unreachable: (error) => error instanceof Error && error.message === "connect ECONNREFUSED",
-    limits: { ...usualLimits, ...limits },
-    page,
-  });
-  open.push(endpoint);
-  const port = await endpoint.listen(0, "127.0.0.1");
-  return { port, calls, logged, endpoint, post: (sent: Sent = {}) => send(port, sent) };
-}
-
-function send(
-  port: number,
-  { path = verifyPath, verb = "POST", body = proof, raw, headers = {} }: Sent,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = httpsRequest(
-      {
-        host: "127.0.0.1",
-        port,
-        path,
-        method: verb,
-        ca: tls.cert,
-        servername: "localhost",
-        agent: false,
-        headers: { "Content-Type": "application/json", ...headers },
-      },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("error", reject);
-        response.on("end", () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text: Buffer.concat(chunks).toString(),
-          }),
-        );
-      },
-    );
-    request.on("error", reject);
-    request.end(verb === "POST" ? (raw ?? JSON.stringify(body)) : undefined);
-  });
-}
-
-const statusOf = (answer: Answer) => failure.parse(JSON.parse(answer.text));
 const refusing = (refusal: Refusal): Partial<EndpointFlows> => ({ prove: async () => refusal });
 
 test("each of the four paths reaches its flow with the parsed body, and answers as the flow does", async () => {
@@ -475,7 +379,7 @@ test("the page is served at /, with what it loads, and may run its own script an
 
 test("HT18: plain HTTP gets no answer, TLS 1.1 no handshake, TLS 1.2 and 1.3 do", async () => {
   const { port } = await serve();
-  expect(await spoken(port, `GET / HTTP/1.1\r\nHost: x\r\n\r\n`)).not.toContain("HTTP/1.1");
+  expect(await spokenPlainly(port, `GET / HTTP/1.1\r\nHost: x\r\n\r\n`)).not.toContain("HTTP/1.1");
   const handshake = (version: "TLSv1.1" | "TLSv1.2" | "TLSv1.3"): Promise<string> =>
     new Promise((resolve, reject) => {
       const socket = connectTls(
@@ -502,22 +406,10 @@ test("HT18: plain HTTP gets no answer, TLS 1.1 no handshake, TLS 1.2 and 1.3 do"
 
 test("HT02: slow headers, a slow body and a silent connection are closed in their time", async () => {
   const { port, calls } = await serve({}, { headersMs: 60, requestMs: 120 });
-  const slow = (text: string): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const socket = connectTls({ host: "127.0.0.1", port, ca: tls.cert, servername: "localhost" }, () =>
-        socket.write(text),
-      );
-      let heard = "";
-      socket.on("data", (chunk: Buffer) => {
-        heard += chunk.toString();
-      });
-      socket.on("error", reject);
-      socket.on("close", () => resolve(heard));
-    });
-  expect(await slow(`POST ${verifyPath} HTTP/1.1\r\nHost: x\r\nX-A`)).toMatch(/408/);
+  expect(await spoken(port, `POST ${verifyPath} HTTP/1.1\r\nHost: x\r\nX-A`)).toMatch(/408/);
   const head = `POST ${verifyPath} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{`;
-  expect(await slow(head)).toMatch(/40[08]/);
-  expect(await spoken(port, "")).toBe("");
+  expect(await spoken(port, head)).toMatch(/40[08]/);
+  expect(await spokenPlainly(port, "")).toBe("");
   expect(calls).toEqual([]);
 });
 
@@ -553,16 +445,3 @@ test("closing lets what is under way be told, and takes nothing new", async () =
   expect((await first).status).toBe(200);
   await closed;
 });
-
-/** What a server says on plain TCP until it closes. */
-function spoken(port: number, text: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port }, () => socket.write(text));
-    let heard = "";
-    socket.on("data", (chunk: Buffer) => {
-      heard += chunk.toString();
-    });
-    socket.on("error", () => {});
-    socket.on("close", () => resolve(heard));
-  });
-}

@@ -1,7 +1,11 @@
+import { constants } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import express from "express";
 import helmet from "helmet";
+import { boundConnections } from "./connections.ts";
 import { createRoutes, type RouteOptions } from "./routes.ts";
+import { refuseUnreadable } from "./unreadable.ts";
 
 export type { EndpointFlows } from "./routes.ts";
 
@@ -23,19 +27,27 @@ export type Endpoint = {
  */
 export function createEndpoint(options: RouteOptions & { readonly tls: ServerCertificate }): Endpoint {
   const { tls, limits } = options;
-  const { router, rings } = createRoutes(options);
+  const connections = boundConnections(limits.connections);
+  const { router, rings } = createRoutes(options, connections);
   const app = express();
   app.disable("x-powered-by").disable("etag").set("query parser", false).set("trust proxy", false);
   app.use(headers(), router);
 
-  const server = createServer({ ...tls, ...serverLimits(limits) }, app);
-  server.maxConnections = limits.connections;
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    if (!plainPath.test(request.url ?? "")) request.url = "*"; // else Express answers it by itself, or Node warns of it
+    app(request, response);
+  };
+  const server = createServer({ ...tls, ...serverLimits(limits) }, serve);
+  server.on("connection", connections.opened);
+  server.on("checkExpectation", serve);
+  server.on("clientError", refuseUnreadable);
+  server.setTimeout(limits.silentMs);
   server.keepAliveTimeout = limits.keepAliveMs;
   server.maxRequestsPerSocket = 1_000;
   server.on("tlsClientError", (error) => options.log.debug({ err: error }, "a TLS handshake failed"));
   return {
     listen: (port, address) => listening(server, port, address),
-    useCertificate: ({ cert, key }) => server.setSecureContext({ cert, key, minVersion }),
+    useCertificate: ({ cert, key }) => server.setSecureContext({ cert, key, ...tlsOptions }),
     async close(graceMs) {
       rings.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -47,17 +59,19 @@ export function createEndpoint(options: RouteOptions & { readonly tls: ServerCer
   };
 }
 
-const minVersion = "TLSv1.2";
+// Not a proxy's request, which names a whole URL; and no `#`, which no request has.
+const plainPath = /^\/[!"$-~]*$/;
+const tlsOptions = { minVersion: "TLSv1.2", secureOptions: constants.SSL_OP_NO_RENEGOTIATION } as const;
 
 function serverLimits({ headersMs, requestMs }: RouteOptions["limits"]) {
   return {
-    minVersion,
+    ...tlsOptions,
     handshakeTimeout: headersMs,
     headersTimeout: headersMs,
     requestTimeout: requestMs,
     connectionsCheckingInterval: Math.min(headersMs, 1_000),
     maxHeaderSize: 8 * 1024,
-    requireHostHeader: true,
+    requireHostHeader: false, // routes.ts asks for one, and answers as it answers all
     noDelay: true,
   } as const;
 }

@@ -1,3 +1,4 @@
+import { assert, constantFrom, property, string } from "fast-check";
 import { expect, test } from "vitest";
 import { createLog } from "./log.ts";
 
@@ -24,6 +25,34 @@ test("a line is one JSON object with ts, level, logger, msg and its fields", () 
     name: "x",
     msg: "taken\nover \u001b[31m",
   });
+});
+
+test("HT08: whatever characters come, a line is one record, of such as do nothing; read back they are the same", () => {
+  const unit = constantFrom(
+    "a",
+    "\n",
+    "\r",
+    "\u001b[31m",
+    "\u0085",
+    "\u009b",
+    "\u2028",
+    "\u2029",
+    "\u202e",
+    "\u2066",
+    "\ufeff",
+    "\u{e0041}",
+    "\ud800",
+    '"',
+    "\\",
+  );
+  assert(
+    property(string({ unit, maxLength: 20 }), (text) => {
+      const { lines, first } = logged((log) => log.info({ [text]: text, err: new Error(text) }, text));
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toMatch(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+\n$/u);
+      expect(first).toMatchObject({ msg: text });
+    }),
+  );
 });
 
 test("below its level nothing is written", () => {

@@ -2,12 +2,13 @@ import { type Logger, pino } from "pino";
 
 export type Log = Logger;
 
+type Destination = { write(line: string): unknown };
 type Options = {
   readonly logger: string;
   readonly level: string;
   readonly clock: () => Date;
   /** By default stderr, written at once: the last line before a crash is the one that matters. */
-  readonly to?: { write(line: string): void };
+  readonly to?: Destination;
 };
 
 /**
@@ -26,9 +27,24 @@ export function createLog({ logger, level, clock, to }: Options): Log {
       serializers: { err: told },
       redact: { paths: secretPaths, censor: "[redacted]" },
     },
-    to ?? pino.destination({ fd: 2, sync: true }),
+    escaping(to ?? pino.destination({ fd: 2, sync: true })),
   );
 }
+
+/**
+ * JSON leaves as they are: controls of Latin-1, which some terminals obey, line ends of Unicode, and what turns the
+ * direction of text. In a line of log they stand only within strings, so they can be escaped there.
+ */
+function escaping(out: Destination): Destination {
+  return { write: (line) => void out.write(line.replaceAll(unseen, escaped)) };
+}
+
+const unseen = /[\u007F-\u009F\u2028\u2029\p{Cf}\p{Cs}]/gu;
+const escaped = (letter: string): string =>
+  letter
+    .split("")
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    .join("");
 
 const secretWords = [
   "codeVerifier",
