@@ -17,7 +17,7 @@ const rights: { readonly [account: string]: { readonly [resource: string]: Right
     rolebindings: { verbs: ["create", "delete"], name: /^(elevate:[^:]+:[^:]+)?$/ }, // a create that is refused has no name
     selfsubjectaccessreviews: { verbs: ["create"], name: anyName },
     subjectaccessreviews: { verbs: ["create"], name: anyName },
-    events: { verbs: ["create", "patch"], name: anyName },
+    events: { verbs: ["create"], name: anyName },
     configmaps: { verbs: ["patch"], name: /^kube-elevate-seen$/ },
   },
   verifier: {
@@ -25,7 +25,7 @@ const rights: { readonly [account: string]: { readonly [resource: string]: Right
     "authenticators/status": { verbs: ["patch"], name: anyName },
     secrets: { verbs: ["patch"], name: /^kube-elevate-keys$/ },
     configmaps: { verbs: ["patch"], name: /^kube-elevate-trust$/ },
-    events: { verbs: ["create", "patch"], name: anyName },
+    events: { verbs: ["create"], name: anyName },
   },
   sweeper: { rolebindings: { verbs: ["delete"], name: /^elevate:[^:]+:[^:]+$/ } },
 };
