@@ -1,6 +1,6 @@
 import { dump, load, loadAll } from "js-yaml";
 import { z } from "zod";
-import { loosened } from "./loosened.ts";
+import { type Loosened, loosened } from "./loosened.ts";
 import type { Tree } from "./tree.ts";
 
 // A shadow is a policy beside one of ours that refuses nothing: with one guard taken out it would say "this is refused" or
@@ -16,20 +16,16 @@ export type Shadow = {
   readonly without: { readonly [rule: number]: string };
 };
 
-const validation = z.object({
-  expression: z.string(),
-  message: z.string().optional(),
-  messageExpression: z.string().optional(),
-});
 const policyObject = z.object({
   kind: z.literal("ValidatingAdmissionPolicy"),
-  metadata: z.object({ name: z.string() }),
+  metadata: z.object({ name: z.string() }), // without our label: nobody takes a shadow for a policy of ours
   spec: z.looseObject({
     matchConstraints: z.looseObject({
       resourceRules: z.array(z.looseObject({ operations: z.array(z.string()), resources: z.array(z.string()) })),
     }),
     matchConditions: z.array(z.object({ name: z.string(), expression: z.string() })).default([]),
-    validations: z.array(validation),
+    variables: z.array(z.object({ name: z.string(), expression: z.string() })).default([]),
+    validations: z.array(z.object({ expression: z.string() })),
   }),
 });
 type Policy = z.infer<typeof policyObject>;
@@ -38,13 +34,12 @@ const bindingObject = z.object({
   spec: z.looseObject({ policyName: z.string() }),
 });
 
-/** Writes the shadows of all policies in this folder of the tree beside them, and tells which there are. */
-export function writeShadows(tree: Tree, folder: string): readonly Shadow[] {
-  const kustomization = `${folder}/kustomization.yaml`;
-  const kustomized = z.looseObject({ resources: z.array(z.string()) }).parse(load(tree.read(kustomization)));
-  const objects = kustomized.resources
-    .filter((file) => file.endsWith(".yaml"))
-    .flatMap((file) => loadAll(tree.read(`${folder}/${file}`)));
+/** Writes the shadows of all policies in this folder of the tree into another one, and tells which there are. */
+export function writeShadows(tree: Tree, folder: string, target: string): readonly Shadow[] {
+  const { resources } = z
+    .looseObject({ resources: z.array(z.string()) })
+    .parse(load(tree.read(`${folder}/kustomization.yaml`)));
+  const objects = resources.flatMap((file) => loadAll(tree.read(`${folder}/${file}`)));
   const bindings = objects.flatMap((object) => bindingObject.safeParse(object).data ?? []);
   const made = objects
     .flatMap((object) => policyObject.safeParse(object).data ?? [])
@@ -54,41 +49,45 @@ export function writeShadows(tree: Tree, folder: string): readonly Shadow[] {
       if (binding === undefined) throw new Error(`${name} has no binding`);
       return shadowsOf(policy).map((shadow) => ({ ...shadow, binding }));
     });
-  const texts = made.flatMap(({ object, binding }) => [dump(object), dump(boundTo(object, binding))]);
-  tree.write(`${folder}/shadows.yaml`, texts.join("---\n"));
-  tree.write(kustomization, dump({ ...kustomized, resources: ["shadows.yaml", ...kustomized.resources] }));
+  const texts = made.flatMap(({ objects: all, binding }) =>
+    all.flatMap((object) => [dump(object), dump(boundTo(object, binding))]),
+  );
+  tree.write(`${target}/shadows.yaml`, texts.join("---\n"));
+  const kustomization = {
+    apiVersion: "kustomize.config.k8s.io/v1beta1",
+    kind: "Kustomization",
+    resources: ["shadows.yaml"],
+  };
+  tree.write(`${target}/kustomization.yaml`, dump(kustomization));
   return made.flatMap(({ shadows }) => shadows);
 }
 
-type Made = { readonly object: { readonly metadata: { readonly name: string } }; readonly shadows: readonly Shadow[] };
+type Made = { readonly objects: readonly ShadowObject[]; readonly shadows: readonly Shadow[] };
 
 function shadowsOf(policy: Policy): readonly Made[] {
   const { metadata, spec } = policy;
   const short = metadata.name.replace("kube-elevate-", "");
-  const whole = Object.fromEntries(
-    spec.validations.map((_, index) => [index + 1, `shadow-${short}-${String(index + 1)}/whole`]),
-  );
-  const ofRules = spec.validations.flatMap(({ expression }, index): readonly Made[] => {
+  const rules = spec.validations.map(({ expression }) => ({ out: "", expression }));
+  const asItIs = saying(policy, `shadow-${short}`, rules);
+  const whole = Object.fromEntries(asItIs.keys.map((key, index) => [index + 1, key]));
+  const ofRules = spec.validations.map(({ expression }, index): Made => {
     const rule = index + 1;
-    const name = `shadow-${short}-${String(rule)}`;
     const ways = loosened(expression, "unless it holds"); // the first is the whole of it
-    const annotations = [{ key: "whole", expression }, ...ways.map((way, at) => ({ key: `out${String(at)}`, ...way }))];
+    const { objects, keys } = saying(policy, `shadow-${short}-${String(rule)}`, ways);
     const shadows = ways.map(({ out }, at) => ({
       what: at === 0 ? `${short} without rule ${String(rule)}` : `${short} rule ${String(rule)} without ${out}`,
       policy: metadata.name,
       whole,
-      without: { [rule]: `${name}/out${String(at)}` },
+      without: { [rule]: keys[at] ?? "" },
     }));
-    return [{ object: asShadow(policy, name, annotations), shadows }];
+    return { objects, shadows };
   });
   const ofMatch = lessMatching(policy).map(({ out, policy: less }, at): Made => {
-    const name = `shadow-${short}-match-${String(at)}`;
-    const rules = spec.validations.map(({ expression }, index) => ({ key: `rule${String(index + 1)}`, expression }));
-    const without = Object.fromEntries(rules.map(({ key }, index) => [index + 1, `${name}/${key}`]));
-    const shadow = { what: `${short} not matching ${out}`, policy: metadata.name, whole, without };
-    return { object: asShadow(less, name, rules), shadows: [shadow] };
+    const { objects, keys } = saying(less, `shadow-${short}-match-${String(at)}`, rules);
+    const without = Object.fromEntries(keys.map((key, index) => [index + 1, key]));
+    return { objects, shadows: [{ what: `${short} not matching ${out}`, policy: metadata.name, whole, without }] };
   });
-  return [...ofRules, ...ofMatch];
+  return [{ objects: asItIs.objects, shadows: [] }, ...ofRules, ...ofMatch];
 }
 
 /** The same policy for one operation, one resource or one way to match less. */
@@ -117,28 +116,59 @@ function lessMatching(policy: Policy): readonly { readonly out: string; readonly
   return [...fewer("operations"), ...fewer("resources"), ...ways];
 }
 
-type Annotation = { readonly key: string; readonly expression: string };
+type ShadowObject = { readonly metadata: { readonly name: string } };
+type Said = { readonly objects: readonly ShadowObject[]; readonly keys: readonly string[] };
 
-/** Where an expression cannot be evaluated the shadow says nothing, as a guard that is out would refuse in other words. */
-function asShadow({ spec }: Policy, name: string, annotations: readonly Annotation[]) {
+/**
+ * Policies that annotate what these expressions would refuse, and the keys of their annotations, one for each. Where an
+ * expression cannot be evaluated nothing is said, as a guard that is out would refuse in other words.
+ */
+function saying(policy: Policy, name: string, expressions: readonly Loosened[]): Said {
+  const annotations: object[] = [];
+  const apart: ShadowObject[] = [];
+  const keys = expressions.map(({ expression }, at) => {
+    const key = `says${String(at)}`;
+    const inlined = withoutVariables(policy, expression);
+    if (!inlined.includes("authorizer")) {
+      annotations.push({ key, valueExpression: `(${expression}) ? '' : 'refused'` });
+      return `${name}/${key}`;
+    }
+    const refused = { name: "refused", expression: `!(${inlined})` };
+    apart.push(asShadow(policy, `${name}-${key}`, [{ key: "says", valueExpression: "'refused'" }], [refused]));
+    return `${name}-${key}/says`;
+  });
+  return { objects: [...(annotations.length > 0 ? [asShadow(policy, name, annotations)] : []), ...apart], keys };
+}
+
+/** An annotation knows no authorizer, and a match condition, which does, no variables. */
+function withoutVariables(policy: Policy, expression: string): string {
+  return expression.replaceAll(/\bvariables\.(\w+)/g, (_, name: string) => {
+    const variable = policy.spec.variables.find((each) => each.name === name);
+    if (variable === undefined) throw new Error(`${policy.metadata.name} has no variable ${name}`);
+    return `(${withoutVariables(policy, variable.expression)})`;
+  });
+}
+
+function asShadow(
+  { spec }: Policy,
+  name: string,
+  auditAnnotations: readonly object[],
+  conditions: Policy["spec"]["matchConditions"] = [],
+): ShadowObject {
+  if (auditAnnotations.length > annotationsMax) throw new Error(`${name} says too much: split the rule`);
   const { validations: _, ...rest } = spec;
-  if (annotations.length > annotationsMax)
-    throw new Error(`${name} has ${String(annotations.length)} ways: split its rule`);
-  const auditAnnotations = annotations.map(({ key, expression }) => ({
-    key,
-    valueExpression: `(${expression}) ? '' : 'refused'`,
-  }));
+  const matchConditions = [...spec.matchConditions, ...conditions];
   return {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "ValidatingAdmissionPolicy",
     metadata: { name },
-    spec: { ...rest, failurePolicy: "Ignore", auditAnnotations },
-  };
+    spec: { ...rest, matchConditions, failurePolicy: "Ignore", auditAnnotations },
+  } as ShadowObject;
 }
 
 const annotationsMax = 20;
 
-const boundTo = ({ metadata }: Made["object"], { spec }: z.infer<typeof bindingObject>) => ({
+const boundTo = ({ metadata }: ShadowObject, { spec }: z.infer<typeof bindingObject>): object => ({
   apiVersion: "admissionregistration.k8s.io/v1",
   kind: "ValidatingAdmissionPolicyBinding",
   metadata,

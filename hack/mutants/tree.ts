@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** A copy of the working tree, to be changed and run: nothing here is ever taken out of the tree that people work in. */
 export type Tree = {
@@ -20,7 +20,10 @@ export function copyTree(): Tree {
   return {
     dir,
     read: (file) => readFileSync(join(dir, file), "utf8"),
-    write: (file, text) => writeFileSync(join(dir, file), text),
+    write(file, text) {
+      mkdirSync(dirname(join(dir, file)), { recursive: true });
+      writeFileSync(join(dir, file), text);
+    },
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
 }

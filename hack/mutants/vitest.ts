@@ -6,7 +6,14 @@ import { z } from "zod";
 import type { Tree } from "./tree.ts";
 
 /** A test that came to its end; times are milliseconds since the epoch. */
-export type Ended = { readonly name: string; readonly passed: boolean; readonly from: number; readonly to: number };
+export type Ended = {
+  readonly name: string;
+  readonly passed: boolean;
+  /** In one line, of one that failed. */
+  readonly why: string;
+  readonly from: number;
+  readonly to: number;
+};
 
 type Options = {
   /** A regular expression over names of tests. */
@@ -56,6 +63,7 @@ const reported = z.object({
           status: z.string(),
           startTime: z.number().default(0),
           duration: z.number().nullish(),
+          failureMessages: z.array(z.string()).nullish(),
         }),
       ),
     }),
@@ -69,13 +77,21 @@ function endedIn(report: string): readonly Ended[] {
   } catch {
     return [];
   }
-  return reported
-    .parse(JSON.parse(text))
-    .testResults.flatMap(({ assertionResults }) =>
-      assertionResults.flatMap(({ title, status, startTime, duration }) =>
-        status === "passed" || status === "failed"
-          ? [{ name: title, passed: status === "passed", from: startTime, to: startTime + (duration ?? 0) }]
-          : [],
-      ),
+  const { testResults } = reported.parse(JSON.parse(text));
+  return testResults.flatMap(({ assertionResults }) =>
+    assertionResults.flatMap(({ title: name, status, startTime: from, duration, failureMessages }) => {
+      if (status !== "passed" && status !== "failed") return [];
+      const why = (failureMessages ?? []).join(" ").split("\n", 1).join("");
+      return [{ name, passed: status === "passed", why, from, to: from + (duration ?? 0) }];
+    }),
+  );
+}
+
+/** Throws where not all pass, or none came to its end: what fails as it is cannot catch anything. */
+export function expectAllPass(files: readonly string[], ended: readonly Ended[]): void {
+  const failed = ended.filter(({ passed }) => !passed).map(({ name, why }) => `\n  ${name}: ${why}`);
+  if (ended.length < files.length || failed.length > 0)
+    throw new Error(
+      `${String(ended.length)} tests of ${files.join(" ")} ran with all guards in, and these fail:${failed.join("")}`,
     );
 }

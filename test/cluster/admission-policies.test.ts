@@ -84,6 +84,7 @@ test.each(trusted)(
       "the other account, with the right": as("admin", asOther, "apply", whole),
     });
     await expectRefusedBy(403, "cannot patch", { "the other account": merge(other, here, { data }) });
+    await expectAccepted({ "emptied by the writer": await merge(writer, here, { data: null }) });
     await expectAccepted({ "nora, while it is empty": call("nora", "DELETE", `${here}?dryRun=All`) });
     await expectAccepted({ "the writer": await merge(writer, here, { data }) });
     await judge.expectRefused("trust", 1, "WriteNotPermitted", {
