@@ -184,3 +184,30 @@ test("a grant that ends soon is one Event, whichever replicas tell it: its name 
   ]);
   expect(lines).toEqual([]);
 });
+
+test.each([
+  ["AdmissionUnprotected", "Warning"],
+  ["AdmissionProtected", "Normal"],
+  ["AdmissionExtended", "Warning"],
+  ["SealKeysChanged", "Warning"],
+] as const)(
+  "IA12, IA34: %s is told as a %s about what is kept of admission, where kube-elevate is",
+  async (reason, type) => {
+    const written: Written[] = [];
+    const { recorder } = recording(async (one) => void written.push(one));
+    recorder.announce({ reason, message: "why" });
+    await recorder.settled();
+    expect(written).toMatchObject([
+      {
+        collection: "/apis/events.k8s.io/v1/namespaces/elevate-system/events",
+        event: {
+          type,
+          reason,
+          action: "Watch",
+          note: "why",
+          regarding: { apiVersion: "v1", kind: "ConfigMap", namespace: "elevate-system", name: "kube-elevate-seen" },
+        },
+      },
+    ]);
+  },
+);

@@ -5,6 +5,7 @@ import type { ElevationRequest } from "../../src/api/v1alpha1/elevation-request.
 import { bindingFor, type RoleBinding } from "../../src/domain/binding.ts";
 import type { Step } from "../../src/domain/grant.ts";
 import { later } from "../../src/domain/time.ts";
+import { createAdmission } from "../../src/kube/admission.ts";
 import { createAuthenticators } from "../../src/kube/authenticators.ts";
 import { createBindings } from "../../src/kube/bindings.ts";
 import { connect, type KubeClient } from "../../src/kube/client.ts";
@@ -17,6 +18,7 @@ import { createRecorder } from "../../src/kube/recorder.ts";
 import { createRequests } from "../../src/kube/requests.ts";
 import { createTrustStore } from "../../src/kube/trust.ts";
 import { type WatchEvent, type Watching, watch } from "../../src/kube/watch.ts";
+import { holdAdmission } from "../contract/admission.ts";
 import { authenticatorBody, hex, requestBody, requestsPath } from "../contract/bodies.ts";
 import { bindingOf, denying, holdPorts, offering } from "../contract/ports.ts";
 import { eventually, useControlPlane } from "./support/control-plane.ts";
@@ -89,6 +91,25 @@ holdPorts(() => ({
   bindings: createBindings(controller),
   ask,
 }));
+
+const limits = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/kube-elevate-limits";
+const acting = (actions: readonly string[]) => async (): Promise<void> =>
+  void (await admin.patch(limits, { spec: { validationActions: actions } }));
+holdAdmission(() => ({ objects: createAdmission(controller), weaken: acting(["Audit"]), mend: acting(["Deny"]) }));
+
+test("IA34: a label taken off and an annotation more are no other version, of a policy, its binding and a kind", async () => {
+  const objects = createAdmission(controller);
+  const before = await objects.versions();
+  const metadata = { labels: { "app.kubernetes.io/part-of": null }, annotations: { "example.com/seen": "yes" } };
+  for (const path of [
+    limits,
+    limits.replace("policybindings", "policies"),
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/elevationrequests.kube-elevate.dev",
+  ])
+    await admin.patch(path, { metadata });
+  expect(await objects.versions()).toBe(before);
+  expect(await objects.differences()).toEqual({ holes: [], extras: [] });
+});
 
 test("an illegal step of the record throws, with the first line of why", async () => {
   const request = await ask();

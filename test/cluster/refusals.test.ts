@@ -2,15 +2,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import {
-  endpointCAFile,
-  type Process,
-  startController,
-  startVerifier,
-  type Verifier,
-} from "../../hack/controlplane/processes.ts";
+import { endpointCAFile, type Process, startVerifier, type Verifier } from "../../hack/controlplane/processes.ts";
 import { instant, parseInstant } from "../../src/domain/time.ts";
 import { authenticatorsPath, policyBody, requestBody, requestsPath } from "../contract/bodies.ts";
+import { startBlindController } from "./support/blind.ts";
 import { eventually, useControlPlane } from "./support/control-plane.ts";
 import {
   ask,
@@ -63,7 +58,10 @@ let people: ReadonlyMap<string, Person>;
 
 beforeAll(async () => {
   const { plane } = cluster;
-  const processes: readonly [Verifier, Process] = await Promise.all([startVerifier(plane), startController(plane)]);
+  const processes: readonly [Verifier, Process] = await Promise.all([
+    startVerifier(plane),
+    startBlindController(plane),
+  ]);
   [verifier, controller] = processes;
   ca = await readFile(await endpointCAFile(plane), "utf8");
   await cluster.apply("admin", ...scene());

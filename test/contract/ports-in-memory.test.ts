@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { instant } from "../../src/domain/time.ts";
+import { fakeAdmission } from "../fakes/admission.ts";
 import { fakeCluster } from "../fakes/cluster.ts";
 import { meta, policy } from "../fakes/objects.ts";
+import { holdAdmission } from "./admission.ts";
 import { holdPorts } from "./ports.ts";
 
 // The same as test/cluster/kube.test.ts holds the adapters to.
@@ -17,4 +19,12 @@ holdPorts(() => ({
     if (asked === undefined) throw new Error("the request is not there");
     return asked;
   },
+}));
+
+const { objects, stored } = fakeAdmission();
+const store = (holes: string[]): void => void Object.assign(stored, { versions: `${stored.versions}+`, holes });
+holdAdmission(() => ({
+  objects,
+  weaken: async () => store(["it refuses less"]),
+  mend: async () => store([]),
 }));

@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Agent, request } from "node:https";
 import { join } from "node:path";
+import { pipeline } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { ControlPlane } from "../../../hack/controlplane/control-plane.ts";
 
@@ -28,13 +29,17 @@ export type Around = {
   readonly namespace?: string;
   /** Of authenticators its lists have those labelled `lane: <namespace>` alone, which is for who lists and never watches. */
   readonly labelled?: boolean;
+  /** Another API server, for each call as it comes. */
+  readonly server?: () => string;
+  /** What becomes of the JSON that a GET of this path is answered with; undefined: as it is. */
+  readonly alters?: (path: string) => ((body: unknown) => unknown) | undefined;
 };
 
 export type Proxy = { readonly kubeconfig: string; readonly writes: readonly Write[]; close(): Promise<void> };
 
 /** Stands between the API server and a process that runs with this account, and counts its writes. */
 export async function startProxy(plane: ControlPlane, account: string, around: Around = {}): Promise<Proxy> {
-  const { before, after, counts = isWrite, namespace, labelled = false } = around;
+  const { before, after, counts = isWrite, namespace, labelled = false, server: serving = () => plane.server } = around;
   const agent = new Agent({ keepAlive: true, ca: await readFile(plane.caFile) });
   const writes: Write[] = [];
   const pass = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
@@ -49,19 +54,27 @@ export async function startProxy(plane: ControlPlane, account: string, around: A
       writes.push(write);
       if ((await before?.(write)) === "cut") return void to.destroy();
     }
-    const sent = request(new URL(path, plane.server), { method, agent, headers: headersOf(from) }, (reply) => {
+    const alter = method === "GET" ? around.alters?.(path) : undefined;
+    const headers = { ...headersOf(from), ...(alter && { "accept-encoding": "identity" }) };
+    const sent = request(new URL(path, serving()), { method, agent, headers }, (reply) => {
       const answer = async (): Promise<void> => {
         if (write !== undefined && (await after?.(write, reply.statusCode ?? 0)) === "cut") {
           reply.destroy();
           return void to.destroy();
         }
+        if (alter !== undefined) {
+          const altered = JSON.stringify(alter(parsed((await buffer(reply)).toString())));
+          return void to.writeHead(reply.statusCode ?? 502, { "content-type": "application/json" }).end(altered);
+        }
         to.writeHead(reply.statusCode ?? 502, reply.headers);
-        reply.pipe(to);
+        to.flushHeaders(); // a watch may have nothing to say for a minute, and its asker waits for an answer
+        pipeline(reply, to, () => undefined); // whichever side ends early, the other does not stay open
       };
-      to.on("close", () => reply.destroy());
       void answer();
     });
     sent.on("error", () => to.destroy());
+    // nobody is left to read it; a write that is on its way is not taken back
+    to.on("close", () => method === "GET" && !to.writableFinished && sent.destroy());
     sent.end(text);
   };
   const server = createServer((from, to) => void pass(from, to).catch(() => to.destroy()));
