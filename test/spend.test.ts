@@ -186,6 +186,12 @@ test("TO02, TO06: what a replica remembers changes no answer: used, locked, open
   expect(await words(async ({ authenticators }) => authenticators.remove(totpOfAlice.metadata))).toBe(
     "AuthenticatorUnknown",
   );
+  const late = ground();
+  late.authenticators.put(totpOfAlice);
+  const early = late.verifier();
+  await activeTotp(early, "alice"); // not enrolled yet
+  late.enroll(totpOfAlice);
+  expect(wordOf(await spendCode(early, "alice", late.codeNow()))).toBe("spent");
   const { guess, enroll, verifier, codeNow } = ground();
   const remembering = verifier();
   await guess(10);

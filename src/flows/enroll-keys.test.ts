@@ -5,6 +5,7 @@ import { type SecurityKey, securityKey } from "../../test/fakes/security-key.ts"
 import type { Authenticator } from "../api/v1alpha1/authenticator.ts";
 import type { RegisterBody } from "../api/v1alpha1/wire.ts";
 import { challenge } from "./challenge.ts";
+import { useKey } from "./credentials.ts";
 import { enrollmentOptions, register } from "./enroll.ts";
 import { prove } from "./prove.ts";
 
@@ -254,3 +255,64 @@ test("TO08: TOTP is locked: the key proves all the same; ten answers of a key re
 });
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
+
+test("EN01: a new key is enrolled by its answer to this very enrollment, at this page, and by no other", async () => {
+  const { open, options, enroll, statusOf } = ground();
+  const name = open({ slot: "key-1", invited: true });
+  const { webauthn } = await options(name);
+  const { webauthn: ofAnother } = await options(open({ slot: "key-2", invited: true }));
+  if (webauthn === undefined || ofAnother === undefined) throw new Error("no key is asked for");
+  const key = securityKey({ origin });
+  for (const wrong of [
+    key.create(ofAnother),
+    key.create(webauthn, { origin: "https://evil.example" }),
+    key.create(webauthn, { type: "webauthn.get" }),
+  ])
+    expect(await enroll(name, { webauthn: wrong })).toBe("ProofRejected");
+  expect(await statusOf(name)).toBeUndefined();
+  expect(await enroll(name, { webauthn: key.create(webauthn) })).toBe("yes");
+});
+
+test("TA01: a key that was written into a status is none: it is not asked, and proves nothing", async () => {
+  const { withKey, asked, ports, authenticators } = ground();
+  const [alice, mallory] = [await withKey("alice"), await withKey("mallory")];
+  const sealed = await authenticators.get(`${hex("mallory")}.key-1`);
+  if (sealed === undefined) throw new Error("mallory has a key");
+  const metadata = { ...sealed.metadata, name: `${hex("alice")}.key-2` };
+  authenticators.put({ ...sealed, metadata, spec: { ...sealed.spec, owner: { username: "alice" } } });
+  const { request, webauthn } = await asked("fix");
+  expect(webauthn.allowCredentials.map(({ id }) => id)).toEqual([text(alice.credentialId)]);
+  const body = { codeVerifier: verifierOf("fix"), webauthn: mallory.get(webauthn) };
+  expect(wordOf(await prove(ports, request, body, 0))).toBe("ProofRejected");
+});
+
+test("a key that the policy does not take proves nothing, and its answer is not used up", async () => {
+  const { withKey, asked, ports, statusOf } = ground();
+  const alice = await withKey("alice");
+  const { request, webauthn } = await asked("fix");
+  const body = { codeVerifier: verifierOf("fix"), webauthn: alice.get(webauthn) };
+  const before = await statusOf(`${hex("alice")}.key-1`);
+  const choosy: typeof ports = {
+    ...ports,
+    async policy(name) {
+      const found = await ports.policy(name);
+      const aaguids = ["ee882879-721c-4913-9775-3dfcce97072a"];
+      return (
+        found && { ...found, spec: { ...found.spec, authentication: { methods: ["WebAuthn"], webauthn: { aaguids } } } }
+      );
+    },
+  };
+  expect(wordOf(await prove(choosy, request, body, 0))).toBe("MethodNotAllowed");
+  expect(await statusOf(`${hex("alice")}.key-1`)).toEqual(before);
+  expect(wordOf(await prove(ports, request, body, 0))).toBe("yes");
+});
+
+test("WA13: one answer of a key that comes at once to two replicas is used once", async () => {
+  const { withKey, asked, verifier } = ground();
+  const alice = await withKey("alice");
+  const { webauthn } = await asked("fix");
+  const answer = alice.get(webauthn);
+  const use = async () =>
+    wordOf(await useKey(verifier(), "alice", Buffer.from(webauthn.challenge, "base64url"), answer));
+  expect((await Promise.all([use(), use()])).toSorted()).toEqual(["ProofAlreadyUsed", "yes"]);
+});

@@ -451,6 +451,20 @@ test("a planted binding goes within 5 s, whether or not it names a request; one 
   expect(lines.filter((line) => line.includes("left alone"))).toHaveLength(1);
 });
 
+test("EX16: a planted binding that something keeps is not called gone, and is asked to go until it is", async () => {
+  const { replica, bindings, timers, lines, world } = play();
+  world.bindingsHeld = true;
+  await replica().start();
+  await bindings.create(plant("elevate:nobody:01234567"));
+  await timers.advance(15_000);
+  const told = (): number =>
+    lines.filter((line) => line === "a binding that no request accounts for is removed").length;
+  expect([told(), (await bindings.list()).length]).toEqual([0, 1]);
+  world.bindingsHeld = false;
+  await timers.advance(15_000);
+  expect([told(), (await bindings.list()).length]).toEqual([1, 0]);
+});
+
 test("a binding that is deleted by hand is missed by the list, and not made again", async () => {
   const { replica, grant, bindings, requests, timers, bound } = play();
   await replica().start();
