@@ -106,7 +106,7 @@ test("there is a pause after each page", async () => {
   tidying.start();
   await timers.advance(10_000);
   expect([records.world.read, records.names()]).toEqual([1, ["c", "d", "e"]]);
-  await timers.advance(200);
+  await timers.advance(50);
   expect([records.world.read, records.names()]).toEqual([2, ["e"]]);
   await tidying.stop();
 });

@@ -22,7 +22,7 @@ type Options = {
 export type Tidying = { start(): void; stop(): Promise<void> };
 
 const firstMs = 10_000;
-const pauseMs = 200;
+const pauseMs = 50;
 
 /** Looks at what has ended every hour, and at invitations every 5 min; at both soon after the start. Every replica does. */
 export function createTidying({ requests, authenticators, retentionMs, clock, after, log }: Options): Tidying {

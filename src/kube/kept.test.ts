@@ -33,12 +33,12 @@ test("EX36: the history is read phase by phase, a hundred at a time, and the nex
   while ((await pages.next()).done !== true);
   const queries = api.asked.map(({ query }) => [query["fieldSelector"], query["limit"], query["continue"]]);
   expect(queries).toEqual([
-    ["status.phase=Expired", "100", undefined],
-    ["status.phase=Expired", "100", "2"],
-    ["status.phase=Released", "100", undefined],
-    ["status.phase=Revoked", "100", undefined],
-    ["status.phase=Denied", "100", undefined],
-    ["status.phase=TimedOut", "100", undefined],
+    ["status.phase=Expired", "25", undefined],
+    ["status.phase=Expired", "25", "2"],
+    ["status.phase=Released", "25", undefined],
+    ["status.phase=Revoked", "25", undefined],
+    ["status.phase=Denied", "25", undefined],
+    ["status.phase=TimedOut", "25", undefined],
   ]);
 });
 
