@@ -27,9 +27,12 @@ export function provable(request: ElevationRequest, method: Method, now: Instant
   };
 }
 
-/** Whether a ticket still opens this authenticator; who shows a wrong or spent one is told nothing more. */
+/**
+ * Whether a ticket still opens this authenticator; who shows a wrong or spent one is told nothing more. What was sealed was
+ * enrolled, whatever its phase says now: else its seed would be shown again.
+ */
 export function enrollable({ spec, status }: Authenticator, now: Instant): Denial | undefined {
-  if (status?.phase === "Active" || spec.disabled === true)
+  if (status?.phase === "Active" || status?.seal !== undefined || spec.disabled === true)
     return { reason: "CallerUnknown", message: "no such authenticator, or the ticket does not open it" };
   if (now > parseInstant(spec.expirationTime))
     return { reason: "TicketExpired", message: `the ticket was good until ${spec.expirationTime}: ask for a new one` };

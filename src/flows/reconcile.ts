@@ -162,6 +162,7 @@ async function look({ requests, bindings }: ControllerPorts, key: RequestKey): P
 function sealOf(ports: ControllerPorts, request: ElevationRequest | undefined): "good" | "broken" | Error {
   const { offer, verification } = request?.status ?? {};
   if (request === undefined || offer === undefined || verification === undefined) return "broken";
+  if (offer.cluster.uid !== ports.cluster.uid) return "broken"; // restored from another cluster, with its keys
   const { keyID, seal } = verification;
   try {
     return ports.seals.holds(keyID, seal, sealPreimage(ports.digest, request, offer, verification)) ? "good" : "broken";

@@ -1,13 +1,15 @@
-import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import type { Authenticator } from "../../src/api/v1alpha1/authenticator.ts";
 import type { ElevationPolicy } from "../../src/api/v1alpha1/elevation-policy.ts";
 import type { ElevationRequest } from "../../src/api/v1alpha1/elevation-request.ts";
 import type { Meta } from "../../src/api/v1alpha1/meta.ts";
+import { terminalPhases } from "../../src/api/v1alpha1/phases.ts";
 import type { RoleBinding } from "../../src/domain/binding.ts";
 import { authenticatorPreimage, sealPreimage } from "../../src/domain/challenge.ts";
 import { formatInstant, type Instant } from "../../src/domain/time.ts";
 import type { ControllerPorts, Outcome, Recorder, VerifierPorts } from "../../src/flows/ports.ts";
 import { remembering } from "../../src/flows/remembering.ts";
+import { sealer } from "../../src/mfa/seals.ts";
 import { webauthn } from "../../src/mfa/webauthn.ts";
 import { webauthnOptions } from "../../src/mfa/webauthn-options.ts";
 import { totpOfAlice } from "./objects.ts";
@@ -85,6 +87,7 @@ function merge(target: unknown, patch: unknown): unknown {
 
 const sha256 = (bytes: Uint8Array | string): Buffer => createHash("sha256").update(bytes).digest();
 const codeAt = (step: number): string => String(step % 1_000_000).padStart(6, "0");
+const hasEnded = ({ status }: ElevationRequest): boolean => terminalPhases.some((phase) => phase === status?.phase);
 const stepAt = (now: Instant): number => Math.floor(now / 30_000);
 const born = { uid: "b1", resourceVersion: "", creationTimestamp: "" };
 
@@ -101,17 +104,13 @@ export function fakeCluster(
   const cluster = { name: "test", uid: "c1" };
   const world = { now: start, useAllowed: true, bindingsHeld: false, rulesHash: "r1", ...intact };
   const clock = (): Instant => world.now;
-  const sealer: VerifierPorts["sealer"] = {
-    newestKeyID: "k1",
-    seal: (_keyID, preimage) => sign(null, preimage, keys.privateKey).toString("base64url"),
-    holds: (_keyID, seal, preimage) => verify(null, preimage, keys.publicKey, Buffer.from(seal, "base64url")),
-  };
+  const seals = sealer(new Map([["k1", String(keys.privateKey.export({ type: "pkcs8", format: "pem" }))]]));
   const requestPorts: ControllerPorts["requests"] = {
     get: async (_namespace, name) => requests.get(name),
-    listOpen: async () => (await requests.list()).filter(({ status }) => status?.endTime === undefined),
+    listOpen: async () => (await requests.list()).filter((request) => !hasEnded(request)),
     next: async (seen, forMs) => requests.next(seen, forMs),
     async swapStatus(seen, patch) {
-      if (seen.status?.endTime !== undefined) throw new Error("422: status of an ended request never changes");
+      if (hasEnded(seen)) throw new Error("422: status of an ended request never changes");
       const outcome = await requests.swap(seen, merged(seen, { status: patch }));
       return outcome === "won" ? requests.get(seen.metadata.name) : undefined;
     },
@@ -141,7 +140,7 @@ export function fakeCluster(
       clockOffMs: async () => 0,
     },
     authenticators: { get: authenticators.get },
-    seals: sealer,
+    seals,
     protection: fakeProtection(world),
     recorder: { warn: () => undefined, ...recorder },
     cluster,
@@ -154,7 +153,7 @@ export function fakeCluster(
       get: authenticators.get,
       swapStatus: async (seen, patch) => authenticators.swap(seen, merged(seen, { status: patch })),
     }),
-    sealer,
+    sealer: seals,
     secrets: { opens: (challenge, codeVerifier) => challenge === sha256(codeVerifier).toString("base64url") },
     totp: {
       matches: (_authenticator, code, now) => [stepAt(now), stepAt(now) - 1].find((step) => codeAt(step) === code),
@@ -182,12 +181,12 @@ export function fakeCluster(
       timeStep: stepAt(world.now),
       keyID: "k1",
     };
-    const seal = sealer.seal("k1", sealPreimage(sha256, request, offer, unsealed));
+    const seal = seals.seal("k1", sealPreimage(sha256, request, offer, unsealed));
     requests.put(merged(request, { status: { verification: { ...unsealed, seal } } }));
   };
   /** As enrollment leaves it. */
   const enroll = (authenticator: Authenticator): unknown => {
-    const seal = sealer.seal("k1", authenticatorPreimage(cluster.uid, "k1", authenticator));
+    const seal = seals.seal("k1", authenticatorPreimage(cluster.uid, "k1", authenticator));
     const totp = { lastTimeStep: 0, failures: { consecutive: 0, total: 0 } };
     return authenticators.put({ ...authenticator, status: { phase: "Active", keyID: "k1", seal, totp } });
   };
