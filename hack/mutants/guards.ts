@@ -40,7 +40,8 @@ async function without(tree: Tree, guard: Guard): Promise<Outcome> {
   const what = `${guard.file} without "${guard.guard}"`;
   tree.write(guard.file, takenOut(source, guard));
   try {
-    const failed = (await runTests(tree, [guard.tests], { bail: true })).find(({ passed }) => !passed);
+    const { ended } = await runTests(tree, [guard.tests], { bail: true });
+    const failed = ended.find(({ passed }) => !passed);
     return { what, caughtBy: failed && `${guard.tests}: ${failed.name}` };
   } finally {
     tree.write(guard.file, source);

@@ -15,6 +15,9 @@ export type Ended = {
   readonly to: number;
 };
 
+/** `broken`: why files could not be loaded, or prepared. */
+export type TestRun = { readonly ended: readonly Ended[]; readonly broken: readonly string[] };
+
 type Options = {
   /** A regular expression over names of tests. */
   readonly named?: string;
@@ -32,7 +35,7 @@ export async function runTests(
   { dir }: Tree,
   files: readonly string[],
   { named, bail = false, env = {}, timeoutMs = 180_000 }: Options = {},
-): Promise<readonly Ended[]> {
+): Promise<TestRun> {
   const report = join(dir, `report-${String(files[0]).replaceAll("/", "-")}.json`);
   rmSync(report, { force: true });
   const flags = ["--reporter=json", `--outputFile=${report}`, ...(bail ? ["--bail=1"] : [])];
@@ -57,6 +60,7 @@ export async function runTests(
 const reported = z.object({
   testResults: z.array(
     z.object({
+      message: z.string().default(""),
       assertionResults: z.array(
         z.object({
           title: z.string(),
@@ -70,28 +74,29 @@ const reported = z.object({
   ),
 });
 
-function endedIn(report: string): readonly Ended[] {
+function endedIn(report: string): TestRun {
   let text: string;
   try {
     text = readFileSync(report, "utf8");
   } catch {
-    return [];
+    return { ended: [], broken: ["vitest has not come to its end"] };
   }
   const { testResults } = reported.parse(JSON.parse(text));
-  return testResults.flatMap(({ assertionResults }) =>
+  const broken = testResults.flatMap(({ message }) => (message === "" ? [] : [message]));
+  const ended = testResults.flatMap(({ assertionResults }) =>
     assertionResults.flatMap(({ title: name, status, startTime: from, duration, failureMessages }) => {
       if (status !== "passed" && status !== "failed") return [];
       const why = (failureMessages ?? []).join(" ").split("\n", 1).join("");
       return [{ name, passed: status === "passed", why, from, to: from + (duration ?? 0) }];
     }),
   );
+  return { ended, broken };
 }
 
 /** Throws where not all pass, or none came to its end: what fails as it is cannot catch anything. */
-export function expectAllPass(files: readonly string[], ended: readonly Ended[]): void {
-  const failed = ended.filter(({ passed }) => !passed).map(({ name, why }) => `\n  ${name}: ${why}`);
-  if (ended.length < files.length || failed.length > 0)
-    throw new Error(
-      `${String(ended.length)} tests of ${files.join(" ")} ran with all guards in, and these fail:${failed.join("")}`,
-    );
+export function expectAllPass(files: readonly string[], { ended, broken }: TestRun): void {
+  const failed = ended.filter(({ passed }) => !passed).map(({ name, why }) => `${name}: ${why}`);
+  const wrong = [...broken, ...failed];
+  if (ended.length < files.length || wrong.length > 0)
+    throw new Error(`with all guards in ${String(ended.length)} tests ran, and not all is well:\n${wrong.join("\n")}`);
 }

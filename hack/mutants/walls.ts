@@ -76,13 +76,13 @@ async function refusalsOfAll(tree: Tree): Promise<readonly Seen[]> {
       mkdirSync(folder);
       console.log(`walls: ${file} is run beside shadows`);
       const env = { TMPDIR: folder, KUBE_ELEVATE_KEEP: "yes" };
-      const ended = await runTests(tree, [file], {
+      const run = await runTests(tree, [file], {
         env,
         timeoutMs: 900_000,
         ...(named === undefined ? {} : { named }),
       });
-      expectAllPass([file], ended);
-      seen.push(...refusalsIn(folder).flatMap((refusal) => during(refusal, file, ended)));
+      expectAllPass([file], run);
+      seen.push(...refusalsIn(folder).flatMap((refusal) => during(refusal, file, run.ended)));
     }
   };
   const done = await Promise.allSettled(Array.from({ length: atOnce }, work));

@@ -314,5 +314,5 @@ test("WA13: one answer of a key that comes at once to two replicas is used once"
   const answer = alice.get(webauthn);
   const use = async () =>
     wordOf(await useKey(verifier(), "alice", Buffer.from(webauthn.challenge, "base64url"), answer));
-  expect((await Promise.all([use(), use()])).toSorted()).toEqual(["ProofAlreadyUsed", "yes"]);
+  expect(new Set(await Promise.all([use(), use()]))).toEqual(new Set(["ProofAlreadyUsed", "yes"]));
 });
