@@ -24,6 +24,20 @@ test("without a terminal a secret is a line of stdin, and is echoed as stars", a
   expect([String(stdout.read()), screen()]).toEqual(["result\n", ""]);
 });
 
+test("HT08: what somebody else wrote moves no cursor; what goes to a script is as it is", () => {
+  const { stdout, screen, talk } = piped();
+  const name = "eve\u001b[2J\u009b1m\r\u202e\u2028\u200b";
+  talk.say(`${name}\n\tand more: Grüße 🔥`);
+  expect(screen()).toBe("eve?[2J?1m????\n\tand more: Grüße 🔥\n");
+  talk.result(name);
+  expect(String(stdout.read())).toBe(`${name}\n`);
+  Object.assign(stdout, { isTTY: true });
+  talk.result(name);
+  expect(String(stdout.read())).toBe("eve?[2J?1m????\n");
+  talk.picture("\u001b[40;97m█\u001b[0m");
+  expect(screen()).toBe("\u001b[40;97m█\u001b[0m\n");
+});
+
 test("Ctrl-C ends the waiting for a line", async () => {
   const { talk, interruption } = piped();
   const asked = talk.secret("Code:");

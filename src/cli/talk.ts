@@ -9,6 +9,8 @@ export type Talk = {
   readonly result: (text: string) => void;
   /** A long address, unbroken on a line of its own; a terminal is asked to make it a link, and to copy it (OSC 8, OSC 52). */
   readonly address: (address: string) => void;
+  /** Says what has colours in it, and nothing that somebody else wrote. */
+  readonly picture: (text: string) => void;
   /** stderr is a terminal, and $NO_COLOR is not set. */
   readonly coloured: boolean;
   /** Asks for something secret, which is echoed as `*`; without a terminal the next line of stdin. Undefined: no more input. */
@@ -23,14 +25,15 @@ type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean; setRawMode?(raw
 type Streams = {
   readonly coloured: boolean;
   readonly stdin: Input;
-  readonly stdout: NodeJS.WritableStream;
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 };
 
 export function talkOver({ stdin, stdout, stderr, coloured }: Streams, signal: AbortSignal): Talk {
   const next = lineReader(stdin);
   const isTerminal = stderr.isTTY === true;
-  const say = (text: string): void => void stderr.write(`${text}\n`);
+  const write = (text: string): void => void stderr.write(`${text}\n`);
+  const say = (text: string): void => write(plain(text));
   const line = async (): Promise<string | undefined> => {
     const read = await Promise.race([next(), aborted(signal)]);
     if (signal.aborted) throw new Interrupted();
@@ -42,9 +45,10 @@ export function talkOver({ stdin, stdout, stderr, coloured }: Streams, signal: A
     address: (address) => {
       const copy = `\u001B]52;c;${Buffer.from(address).toString("base64")}\u0007`;
       const link = `\u001B]8;;${address}\u001B\\${address}\u001B]8;;\u001B\\`;
-      say(isTerminal ? `${copy}${link}` : address);
+      write(isTerminal ? `${copy}${link}` : address);
     },
-    result: (text) => void stdout.write(`${text}\n`),
+    picture: write,
+    result: (text) => void stdout.write(`${stdout.isTTY === true ? plain(text) : text}\n`),
     line,
     secret: async (message) => {
       if (stdin.isTTY === true) return prompted(message, { input: stdin, output: stderr, signal });
@@ -62,6 +66,9 @@ export function talkOver({ stdin, stdout, stderr, coloured }: Streams, signal: A
     },
   };
 }
+
+/** Names and answers may come from anywhere: nothing in them moves the cursor, hides or turns what is said. */
+const plain = (text: string): string => text.replaceAll(/[^\P{Cc}\n\t]|[\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
 
 const isRaw = (stdin: Input): stdin is RawInput => stdin.isTTY === true && stdin.setRawMode !== undefined;
 
@@ -84,7 +91,7 @@ type Context = {
 async function prompted(message: string, context: Context): Promise<string> {
   const { password } = await import("@inquirer/prompts");
   const [first = "", ...rest] = message.split(" "); // it writes prefix, message and input with a blank between
-  const theme = { prefix: first, style: { message: plain, answer: plain } };
+  const theme = { prefix: first, style: { message: asIs, answer: asIs } };
   try {
     return await password({ message: rest.join(" "), mask: "*", toggleMask: false, theme }, { ...context });
   } catch (error) {
@@ -93,4 +100,4 @@ async function prompted(message: string, context: Context): Promise<string> {
   }
 }
 
-const plain = (text: string): string => text;
+const asIs = (text: string): string => text;

@@ -29,7 +29,7 @@ export function apiErrorOf(code: number, text: string, retryAfter: string | unde
     code,
     reason: status.reason ?? (code === 404 && text.startsWith(noSuchKind) ? "NotFound" : ""),
     message: firstLine(status.message ?? text, `HTTP ${String(code)}`),
-    causes: status.details?.causes?.flatMap(({ reason }) => reason ?? []) ?? [],
+    causes: status.causes,
     retryAfterMs: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined,
   });
 }
@@ -53,19 +53,29 @@ const firstLine = (text: string, without: string): string => {
   return line === "" ? without : line;
 };
 
-type Status = {
-  readonly reason?: string;
-  readonly message?: string;
-  readonly details?: { readonly causes?: readonly { readonly reason?: string }[] };
-};
+type Status = { readonly reason?: string; readonly message?: string; readonly causes: readonly string[] };
 
+/** Member by member: what stands before the API server may answer anything. */
 function statusOf(text: string): Status {
+  const status = membersOf(parsed(text));
+  if (status["kind"] !== "Status") return { causes: [] };
+  const { reason, message, details } = status;
+  const { causes } = membersOf(details);
+  const words = Array.isArray(causes) ? causes.map((cause) => membersOf(cause)["reason"]) : [];
+  return {
+    ...(typeof reason === "string" && { reason }),
+    ...(typeof message === "string" && { message }),
+    causes: words.filter((word) => typeof word === "string"),
+  };
+}
+
+const membersOf = (value: unknown): { readonly [member: string]: unknown } =>
+  typeof value === "object" && value !== null ? { ...value } : {};
+
+function parsed(text: string): unknown {
   try {
-    const parsed: unknown = JSON.parse(text);
-    const isStatus = typeof parsed === "object" && parsed !== null && "kind" in parsed && parsed.kind === "Status";
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- metav1.Status, as it says
-    return isStatus ? (parsed as Status) : {};
+    return JSON.parse(text);
   } catch {
-    return {};
+    return undefined;
   }
 }

@@ -61,7 +61,7 @@ const asked = (ceremony: EnrollCeremony | ConfirmCeremony): readonly { readonly 
     : [ceremony.options, ...(ceremony.existing === undefined ? [] : [ceremony.existing])];
 
 export function bytesOf(base64url: string): Uint8Array<ArrayBuffer> {
-  if (!/^[A-Za-z0-9_-]*$/.test(base64url)) throw new Unreadable(broken);
+  if (!/^[A-Za-z0-9_-]*$/.test(base64url) || base64url.length % 4 === 1) throw new Unreadable(broken);
   return Uint8Array.from(atob(base64url.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
 }
 

@@ -244,6 +244,9 @@ async function type(scene: Terminal, line: string, typed: readonly (string | nul
         say: (text) => {
           err(`${text}\n`);
         },
+        picture: (text) => {
+          err(`${text}\n`);
+        },
         address: (address) => {
           scene.address = address;
           err(`${address}\n`);

@@ -16,7 +16,7 @@ export async function enrollByApp(world: World, scene: Scene, { offered, existin
   if (totp === undefined) throw new Failure("the endpoint shows no secret for an app. See: kubectl elevate doctor");
   talk.say(`Setting up TOTP for ${scene.me.username} on ${scene.clusterName}.`);
   talk.say("Scan this with an authenticator app on your phone:");
-  talk.say(await qrCode(totp.uri, talk.coloured));
+  talk.picture(await qrCode(totp.uri, talk.coloured));
   talk.say(`or type this secret into it:  ${totp.secret}`);
   talk.say(`or open this address there:   ${totp.uri}`);
   talk.say("It is not shown again once a code of it is confirmed. Keep it nowhere else.");
