@@ -7,6 +7,7 @@ import { createTrustedSeals } from "./trusted-seals.ts";
 function play() {
   const world = { now: instant(0), data: { "seal-key.a": "A" } as { [key: string]: string }, reads: 0, broken: false };
   const timers = fakeTimers(world);
+  const told: string[] = [];
   const seals = createTrustedSeals({
     async read() {
       world.reads++;
@@ -18,9 +19,10 @@ function play() {
     checkerOf: (keys) => ({ holds: (keyID, seal) => keys.get(keyID) === seal }),
     after: timers.after,
     log: { info: () => undefined, warn: () => undefined },
+    announcer: { announce: ({ reason, message }) => told.push(`${reason}: ${message}`) },
   });
   const holds = (keyID: string, seal: string) => seals.holds(keyID, seal, new Uint8Array());
-  return { world, timers, seals, holds };
+  return { world, timers, seals, holds, told };
 }
 
 test("a seal is checked by the key that its record names", async () => {
@@ -52,6 +54,7 @@ test("a reading that began before the question says nothing about it", async () 
     checkerOf: () => ({ holds: () => true }),
     after: () => () => undefined,
     log: { info: () => undefined, warn: () => undefined },
+    announcer: { announce: () => undefined },
   });
   const holds = () => seals.holds("b", "B", new Uint8Array());
   seals.start();
@@ -93,4 +96,22 @@ test("a key that is taken away holds nothing within 5 s; after stop() nothing is
   const { reads } = world;
   await timers.advance(60_000);
   expect(world.reads).toBe(reads);
+});
+
+test("TA20: each change of the seal keys is told once, but for the first that are made", async () => {
+  const { seals, timers, world, told } = play();
+  world.data = {};
+  seals.start();
+  await timers.advance(5_000);
+  world.data = { "seal-key.a": "A", url: "https://one" };
+  await timers.advance(5_000);
+  world.data = { "seal-key.a": "A", url: "https://other" };
+  await timers.advance(5_000);
+  expect(told).toEqual([]);
+  world.data = { "seal-key.a": "A", "seal-key.b": "mallory's" };
+  await timers.advance(15_000);
+  expect(told).toEqual([expect.stringMatching(/^SealKeysChanged: .*: b is new\. /)]);
+  world.data = { "seal-key.b": "another" };
+  await timers.advance(5_000);
+  expect(told.slice(1)).toEqual([expect.stringContaining(": a is gone, b is another one. ")]);
 });

@@ -1,5 +1,5 @@
 import { sealKeysOf } from "./keys.ts";
-import type { SealChecker, Stored } from "./ports.ts";
+import type { Announcer, SealChecker, Stored } from "./ports.ts";
 import type { After } from "./queue.ts";
 import type { Log } from "./schedule.ts";
 
@@ -9,6 +9,7 @@ type Options = {
   readonly checkerOf: (publicKeys: ReadonlyMap<string, string>) => SealChecker;
   readonly after: After;
   readonly log: Log;
+  readonly announcer: Announcer;
 };
 
 export type TrustedSeals = SealChecker & {
@@ -24,9 +25,10 @@ const strangersMax = 1_000;
 /**
  * Checks seals by the keys that the trust ConfigMap holds, read every 5 s and when a key is asked for that is not there.
  * A key is called unknown only by a reading that began after it was asked for, since a verifier may have just made it;
- * until then `holds` throws, and its caller asks again.
+ * until then `holds` throws, and its caller asks again. Whoever has another key there can seal what nobody proved: so each
+ * change of the keys is told, but for the first ones.
  */
-export function createTrustedSeals({ read, checkerOf, after, log }: Options): TrustedSeals {
+export function createTrustedSeals({ read, checkerOf, after, log, announcer }: Options): TrustedSeals {
   let keys: ReadonlyMap<string, string> | undefined;
   let checker = checkerOf(new Map());
   let begun = 0;
@@ -44,6 +46,11 @@ export function createTrustedSeals({ read, checkerOf, after, log }: Options): Tr
       done = mine;
       if (keys === undefined || !isSame(keys, found)) {
         log.info({ keyIDs: [...found.keys()] }, "seals are checked by these keys");
+        const change = keys === undefined ? undefined : changeOf(keys, found);
+        if (change !== undefined) {
+          log.warn({ change }, "the keys that seals are checked by have changed");
+          announcer.announce({ reason: "SealKeysChanged", message: change });
+        }
         checker = checkerOf(found);
         keys = found;
       }
@@ -84,3 +91,11 @@ export function createTrustedSeals({ read, checkerOf, after, log }: Options): Tr
 
 const isSame = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean =>
   a.size === b.size && [...a].every(([id, key]) => b.get(id) === key);
+
+/** Undefined: there were none, as before the first verifier. */
+function changeOf(before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): string | undefined {
+  if (before.size === 0) return undefined;
+  const changed = [...new Set([...before.keys(), ...now.keys()])].filter((id) => before.get(id) !== now.get(id));
+  const told = changed.map((id) => `${id} is ${now.has(id) ? (before.has(id) ? "another one" : "new") : "gone"}`);
+  return `seal keys in configmap kube-elevate-trust: ${told.join(", ")}. If that was none of yours, whoever wrote it can forge proofs`;
+}

@@ -36,13 +36,14 @@ const lookAgainMs = 1_000;
 export async function run(settings: Settings, { log, signal }: Context): Promise<void> {
   const client = connect({ kubeconfig: settings.kubeconfig, tell: (message, fields) => log.warn(fields, message) });
   const clock: ControllerPorts["clock"] = () => client.now();
+  const events = createRecorder(client, { component: "controller", instance: settings.identity, clock });
   const seals = createTrustedSeals({
     read: async () => createTrustStore(client).trust(),
     checkerOf: sealChecker,
     after,
     log,
+    announcer: events,
   });
-  const events = createRecorder(client, { component: "controller", instance: settings.identity, clock });
   let schedule: Schedule | undefined;
   const protection = createProtection({
     admission: createAdmission(client),
