@@ -1,17 +1,25 @@
+import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./hack/longest-first.ts";
 
 const cluster = ["test/cluster/**/*.test.ts"];
 const browser = ["test/browser/**/*.test.ts"];
-/** Real sockets and processes of ours, on this machine alone, and what flips each bit: seconds, so not a part of `make check`. */
+/** What plays through each state, order, bit or field: seconds of computing, so not a part of `make check`. */
+const enumerated = [
+  "test/every-state.test.ts", // whose laws and states the mutants of `make check` are held to as well
+  "test/tampering/**/*.test.ts",
+  "src/flows/deadline.test.ts",
+  "src/mfa/webauthn.test.ts",
+];
+/** Real sockets and processes of ours, on this machine alone: not a part of `make check` either. */
 const loopback = [
   "src/{http,kube,cli/key}/**/*.test.ts",
   "src/main.test.ts",
   "hack/controlplane/**/*.test.ts",
   "test/evidence/recipe.test.ts",
   "hack/bundle/*.test.ts",
-  "src/mfa/webauthn.test.ts",
+  "test/supply-chain.test.ts",
 ];
-
 export default defineConfig({
   test: {
     projects: [
@@ -20,37 +28,27 @@ export default defineConfig({
           name: "unit",
           deps: { interopDefault: false }, // imports mean what they mean to Node
           include: ["src/**/*.test.ts", "hack/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: [...loopback, ...cluster, ...browser],
+          exclude: [...enumerated, ...loopback, ...cluster, ...browser],
           isolate: false, // they share nothing but what they import, so that is loaded once
           pool: "threads",
           testTimeout: 60_000, // what is enumerated takes a second here, and many where others work
         },
       },
-      { test: { name: "loopback", deps: { interopDefault: false }, include: loopback, testTimeout: 60_000 } },
-      {
-        // Each file has a control plane of its own: two at a time are what two cores carry.
+      // Each file of `cluster` has a control plane of its own, and those of `browser` have Chromium: two files at a time are
+      // what two cores carry, after the quick ones.
+      ...Object.entries({ enumerated, loopback, cluster, browser }).map(([name, include]) => ({
         test: {
-          name: "cluster",
+          name,
+          include,
           deps: { interopDefault: false },
-          include: cluster,
           testTimeout: 60_000,
           hookTimeout: 120_000,
           maxWorkers: 2,
-          sequence: { groupOrder: 1 }, // after the quick ones
+          sequence: { groupOrder: 1 },
+          env: { NODE_COMPILE_CACHE: resolve("node_modules/.cache/compiled") }, // for the hundreds of processes that they start
         },
-      },
-      {
-        // In Chromium, where there is one; one at a time, since it is as heavy as a control plane, and one of them has both.
-        test: {
-          name: "browser",
-          deps: { interopDefault: false },
-          include: browser,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
-          maxWorkers: 1,
-          sequence: { groupOrder: 2 },
-        },
-      },
+      })),
     ],
+    sequence: { sequencer: LongestFirst },
   },
 });

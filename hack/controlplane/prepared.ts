@@ -67,12 +67,18 @@ async function prepared(contents: Contents, log?: Log): Promise<string> {
 /** Everything that decides what an install leaves behind, as one word. */
 async function stateOfSources(): Promise<string> {
   const hash = createHash("sha256");
-  for (const top of ["config", "crds", "hack/controlplane"]) {
-    const files = await readdir(join(root, top), { recursive: true, withFileTypes: true });
-    const names = files.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name));
-    for (const name of names.toSorted()) hash.update(`${name.slice(root.length)}\n`).update(await readFile(name));
-  }
+  const ours = ["flags", "install", "prepared", "versions"].map((name) => join(import.meta.dirname, `${name}.ts`));
+  for (const name of [...ours, ...(await filesBelow("config")), ...(await filesBelow("crds"))])
+    hash.update(`${name.slice(root.length)}\n`).update(await readFile(name));
   return hash.digest("hex").slice(0, 16);
+}
+
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  const found = await readdir(join(root, folder), { recursive: true, withFileTypes: true });
+  return found
+    .filter((file) => file.isFile())
+    .map((file) => join(file.parentPath, file.name))
+    .toSorted();
 }
 
 /** Those of other sources, once they are a day old: nobody begins with them any more. */

@@ -114,7 +114,7 @@ async function spawn(controlPlane: ControlPlane, role: string, options: ProcessO
   const name = basename(logFile, ".log");
   const ports = options.ports ?? { health: await freePort(), endpoint: await freePort() };
   const endpoint = `https://127.0.0.1:${ports.endpoint}`;
-  const command = options.asImage === true ? imageCommand() : fromSources;
+  const command = options.asImage === true ? imageCommand() : fromSources();
   const child = await supervise({
     file: process.execPath,
     args: [...command.args, role],
@@ -135,7 +135,10 @@ async function spawn(controlPlane: ControlPlane, role: string, options: ProcessO
   return { ...child, name, health: `http://127.0.0.1:${ports.health}`, endpoint, ports };
 }
 
-const fromSources = { args: ["--disable-warning=ExperimentalWarning", join(root, "src/main.ts")], env: {} };
+const fromSources = () => ({
+  args: ["--disable-warning=ExperimentalWarning", join(root, "src/main.ts")],
+  env: { NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] }, // half of a start is to read the sources
+});
 
 async function isReady(started: Process): Promise<boolean> {
   await mustRun([started]);
