@@ -564,3 +564,42 @@ test("stop() waits for what runs, and leaves no timer behind", async () => {
   await settle();
   expect([stopped, timers.armed(), await phase("fix")]).toEqual([true, 0, "Active"]);
 });
+
+test("IA12: when a hole is told, what waits is Denied at once and what is new is not offered; what is Active ends in its time", async () => {
+  const { replica, ask, grant, phase, timers, world, requests } = play();
+  const one = replica();
+  await one.start();
+  await grant("standing");
+  await ask("waiting");
+  world.hole = "a wall is down";
+  await timers.advance(10_000);
+  expect(await phase("waiting")).toBe("Pending"); // no watch and no list tells of it
+  one.lookAgain();
+  await settle();
+  await ask("new");
+  for (const name of ["waiting", "new"])
+    expect((await requests.get(name))?.status).toMatchObject({ phase: "Denied", reason: "AdmissionUnprotected" });
+  await timers.advance(15 * minute - 10_000 - 1);
+  expect(await phase("standing")).toBe("Active");
+  await timers.advance(1);
+  expect(await phase("standing")).toBe("Expired");
+});
+
+test("IA32: what was made before the walls stood again is Denied, proven or not, and what is made then is granted", async () => {
+  const { replica, ask, prove, phase, world } = play();
+  const one = replica();
+  await one.start();
+  await ask("forged");
+  await ask("proven");
+  world.protectedSince = later(start, 1);
+  await prove("proven");
+  await settle();
+  one.lookAgain();
+  await settle();
+  expect([await phase("forged"), await phase("proven")]).toEqual(["Denied", "Denied"]);
+  world.protectedSince = start; // as if this one were made then
+  await ask("honest");
+  await prove("honest");
+  await settle();
+  expect(await phase("honest")).toBe("Active");
+});

@@ -358,8 +358,8 @@ describe("with the guard off for the moment of the deed", () => {
       expect([stalled.phase, stalled.endTime]).toEqual(["Active", undefined]);
       expect(stalled.conditions).toContainEqual(expect.objectContaining({ type: "Stalled", status: "True" }));
       expect(await lives.allowed(shop)).toBe(true); // RBAC honours it, and no right of ours cures it
-      const events = await cluster.kubectl("admin", "get", "events", "-n", shop, "-o", "wide");
-      expect(events).toContain("UnbindFailing");
+      const events = async (): Promise<string> => cluster.kubectl("admin", "get", "events", "-n", shop, "-o", "wide");
+      await eventually(async () => (await events()).includes("UnbindFailing"), 30, "an Event tells it");
       const tries = async (): Promise<number> =>
         (await complaintsAbout(shop)).filter((line) => line.includes("still there")).length;
       const before = await tries();
