@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Guard, takenOut } from "./guard.ts";
+import { admissionGuards } from "./guards/admission.ts";
 import { domainGuards } from "./guards/domain.ts";
 import { edgeGuards } from "./guards/edge.ts";
 import { flowGuards } from "./guards/flows.ts";
@@ -10,7 +11,7 @@ import { expectAllPass, runTests } from "./vitest.ts";
 
 // Takes each guard of the lists out of a copy of the code, one at a time, and runs the file of tests that is to fail.
 
-const all: readonly Guard[] = [...domainGuards, ...flowGuards, ...kubeGuards, ...edgeGuards];
+const all: readonly Guard[] = [...domainGuards, ...flowGuards, ...kubeGuards, ...admissionGuards, ...edgeGuards];
 const lanes = 2;
 
 export async function takeOutGuards(only = ""): Promise<readonly Outcome[]> {

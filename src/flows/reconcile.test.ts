@@ -333,6 +333,11 @@ test.each<[string, string, (ports: ControllerPorts) => ControllerPorts]>([
     (ports) => withFacts(ports, { mayUse: async () => ({ allowed: false, reason: "" }) }),
   ],
   ["NamespaceNotSelected", "a label that is gone", (ports) => withFacts(ports, { namespaceLabels: async () => ({}) })],
+  [
+    "AdmissionUnprotected",
+    "a wall that is down",
+    (ports) => ({ ...ports, protection: { ...ports.protection, refuses: async () => wallIsDown } }),
+  ],
   ["PolicyNotFound", "a policy that is gone", (ports) => withFacts(ports, { policy: async () => undefined })],
   ["RoleNotFound", "a role that is gone", (ports) => withFacts(ports, { rulesHash: async () => undefined })],
   ["RoleChanged", "a role that changed", (ports) => withFacts(ports, { rulesHash: async () => "r2" })],
@@ -348,6 +353,7 @@ test.each<[string, string, (ports: ControllerPorts) => ControllerPorts]>([
   expect(told).toEqual(["offer", "promise", "close"]);
 });
 
+const wallIsDown = { reason: "AdmissionUnprotected", message: "a wall is down" } as const;
 const withFacts = (ports: ControllerPorts, facts: Partial<ControllerPorts["facts"]>): ControllerPorts => ({
   ...ports,
   facts: { ...ports.facts, ...facts },

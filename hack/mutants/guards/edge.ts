@@ -4,6 +4,8 @@ import { type Guard, guardsOf } from "../guard.ts";
 // well as we do is not here: either of the two is enough.
 
 const server = "src/http/server.test.ts";
+const hostile = "src/http/hostile.test.ts";
+const slow = "src/http/slow.test.ts";
 
 export const edgeGuards: readonly Guard[] = [
   ...guardsOf("src/mfa/seals.ts", "src/mfa/seals.test.ts", {
@@ -118,13 +120,15 @@ export const edgeGuards: readonly Guard[] = [
   }),
   ...guardsOf("src/http/body.ts", server, {
     "a bound on bodies": ["express.json({ limit, inflate", "express.json({ limit: 1e9, inflate"],
-    "nothing compressed": ["if (isJson && !encoded) return undefined;", "if (isJson) return undefined;"],
     "JSON alone": ["if (isJson && !encoded) return undefined;", "if (!encoded) return undefined;"],
-    "one Content-Type": ["types.length === 1 && ", ""],
     "a body is what its schema says": [
       "if (read.success) return { value: read.data };",
       "return { value: body as T };",
     ],
+  }),
+  ...guardsOf("src/http/body.ts", hostile, {
+    "nothing compressed": ["if (isJson && !encoded) return undefined;", "if (isJson) return undefined;"],
+    "one Content-Type": ["types.length === 1 && ", ""],
   }),
   ...guardsOf("src/http/limits.ts", server, {
     "a limit for each address": ["outer: [ring(limits.perAddress, stores[0]), ring(", "outer: [ring("],
@@ -137,8 +141,22 @@ export const edgeGuards: readonly Guard[] = [
       "perCodeVerifier: ring(1e9,",
     ],
     "a stranger's posts are counted apart": ["`${objectOf(request)} ${openedBy(request)}`", "objectOf(request)"],
-    "a bound on waiting answers": ["if (waiting >= limit) {", "if (false) {"],
-    "room again when one has been told": ["      waiting -= 1;\n", ""],
+    "a bound on waiting answers": ["if (underWay >= limit) {", "if (false) {"],
+    "room again when one has been told": ["      underWay -= 1;\n", ""],
+  }),
+  ...guardsOf("src/http/limits.ts", slow, {
+    "a place is taken until the work is done": ["      await answer();\n", "      void answer();\n"],
+    "who is being answered is not cut off": [
+      "const answered = answering(socket);",
+      "const answered = (): void => undefined;",
+    ],
+  }),
+  ...guardsOf("src/http/connections.ts", slow, {
+    "a bound on connections": ["if (open.size > limit) {", "if (false) {"],
+    "the one that has waited longest goes": [
+      "const [oldest, gone] = waiting.entries().next().value ?? [name, socket];",
+      "const [oldest, gone] = [name, socket];",
+    ],
   }),
   ...guardsOf("src/http/routes.ts", server, {
     "what was unexpected is not told": [
@@ -150,17 +168,31 @@ export const edgeGuards: readonly Guard[] = [
       "const namespace = `(?<namespace>[^/]+)`;",
     ],
   }),
-  ...guardsOf("src/http/refusal.ts", server, {
-    "one answer to strangers": ['if (reason === "CallerUnknown") return', "if (false) return"],
-    "who is refused for size or number gets no second request": [
-      'if (code === 413 || code === 415 || code === 429) response.setHeader("Connection", "close");',
-      "",
+  ...guardsOf("src/http/routes.ts", hostile, {
+    "one host": [
+      "router.use(...rings.outer, oneHost, pageRoutes(options.page));",
+      "router.use(...rings.outer, pageRoutes(options.page));",
     ],
   }),
+  ...guardsOf("src/http/refusal.ts", server, {
+    "one answer to strangers": ['if (reason === "CallerUnknown") return', "if (false) return"],
+  }),
+  ...guardsOf("src/http/refusal.ts", hostile, {
+    "of a body that is not read nothing is waited for": [" || isBodyUnread(response.req))", ")"],
+  }),
   ...guardsOf("src/http/server.ts", server, {
+    "no TLS before 1.2": ['minVersion: "TLSv1.2"', 'minVersion: "TLSv1.1"'],
+    "nobody keeps an answer": ['response.setHeader("Cache-Control", "no-store");', ""],
+  }),
+  ...guardsOf("src/http/server.ts", slow, {
+    "a handshake comes in its time": ["handshakeTimeout: headersMs,", ""],
     "headers come in their time": ["headersTimeout: headersMs,", "headersTimeout: 0,"],
     "a body comes in its time": ["requestTimeout: requestMs,", "requestTimeout: 0,"],
-    "no TLS before 1.2": ['const minVersion = "TLSv1.2";', 'const minVersion = "TLSv1.1";'],
-    "nobody keeps an answer": ['response.setHeader("Cache-Control", "no-store");', ""],
+    "who does not read is closed": ["server.setTimeout(limits.silentMs);", ""],
+    "keys are agreed upon once": [", secureOptions: constants.SSL_OP_NO_RENEGOTIATION }", " }"],
+  }),
+  ...guardsOf("src/http/server.ts", hostile, {
+    "a path is a path": ['if (!plainPath.test(request.url ?? "")) request.url = "*";', ""],
+    "headers are short": ["maxHeaderSize: 8 * 1024,", "maxHeaderSize: 1024 * 1024,"],
   }),
 ];
