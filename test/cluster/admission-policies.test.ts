@@ -61,7 +61,7 @@ const trusted = [
 ] as const;
 
 test.each(trusted)(
-  "data of $name is the $writer's alone, and is kept once it is there",
+  "TA20: data of $name is the $writer's alone, and is kept once it is there",
   async ({ kind, name, writer, other }) => {
     const { as, call, merge } = installed;
     const here = path(kind, name);
