@@ -49,14 +49,14 @@ export const hazards: readonly Hazard[] = [
   {
     group: "",
     resources: ["pods/attach", "pods/exec"],
-    verbs: ["create", "get"],
+    verbs: [...write, "get"],
     why: "it stays open, and a pod's token can be copied",
   },
   { group: "", resources: ["pods/ephemeralcontainers"], verbs: write, why: "it runs on, beside the pod's token" },
   {
     group: "",
     resources: ["pods/portforward"],
-    verbs: ["create", "get"],
+    verbs: [...write, "get"],
     why: "it stays open, and a pod may serve tokens",
   },
   {
@@ -207,7 +207,7 @@ export const harmless: ReadonlyMap<string, readonly string[]> = new Map([
       "*/status",
     ],
   ],
-  ["apps", ["*/finalizers", "*/scale", "*/status"]],
+  ["apps", ["*/finalizers", "*/rollback", "*/scale", "*/status"]],
   ["batch", ["*/finalizers", "*/status"]],
   ["networking.k8s.io", ["ingressclasses", "*/status"]],
   ["authentication.k8s.io", ["selfsubjectreviews", "tokenreviews"]],
@@ -215,7 +215,13 @@ export const harmless: ReadonlyMap<string, readonly string[]> = new Map([
     "authorization.k8s.io",
     ["localsubjectaccessreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews", "subjectaccessreviews"],
   ],
-  ...["autoscaling", "coordination.k8s.io", "events.k8s.io", "policy", "scheduling.k8s.io"].map(
-    (group): [string, readonly string[]] => [group, ["*"]],
-  ),
+  ...[
+    "autoscaling",
+    "coordination.k8s.io",
+    "events.k8s.io",
+    "extensions", // roles of Kubernetes' own still name it; no server has it
+    "policy",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+  ].map((group): [string, readonly string[]] => [group, ["*"]]),
 ]);

@@ -25,10 +25,13 @@ function linesOf({ apiGroups, resources, verbs, resourceNames }: PolicyRule): re
   const named = namesOf(resourceNames ?? []);
   if ([rule.groups, rule.resources, rule.verbs].every((list) => list.includes("*")))
     return [`* *${named}: everything, and so whatever lasts`];
-  return [...known(rule), ...unknown(rule)].map(
-    ({ verbs: given, targets, why }) =>
-      `${listed(given)} ${[...new Set(targets)].toSorted().join(", ")}${named}: ${why}`,
-  );
+  const findings = [...known(rule), ...unknown(rule)].map((found) => ({ ...found, given: listed(found.verbs) }));
+  const alike = Map.groupBy(findings, ({ given, why }) => `${given} ${why}`);
+  return [...alike.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    const targets = new Set([first, ...others].flatMap((each) => each.targets));
+    return [`${first.given} ${[...targets].toSorted().join(", ")}${named}: ${first.why}`];
+  });
 }
 
 type Finding = { readonly verbs: readonly string[]; readonly targets: readonly string[]; readonly why: string };

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { asking } from "../../hack/controlplane/ask.ts";
 import { eventually } from "../../hack/controlplane/eventually.ts";
 import { startController } from "../../hack/controlplane/processes.ts";
-import { bindingsPath, policiesPath, requestsPath } from "../contract/bodies.ts";
+import { bindingsPath, policiesPath, policyBody, requestsPath } from "../contract/bodies.ts";
 import { useControlPlane } from "./support/control-plane.ts";
 import { placesOf, podsRule, rowsOf } from "./support/grants.ts";
 import { type Lives, must, playLives } from "./support/lives.ts";
@@ -62,6 +62,7 @@ beforeAll(async () => {
     binding("robot", "view", { kind: "ServiceAccount", ...robot }, "minting"),
     { apiVersion: "v1", kind: "Namespace", metadata: { name: "elsewhere" } },
     binding("makers", "guarded", subject("Group", "devs")), // so that she is refused for the grant, and not for want of rights
+    ...["view", "edit"].map((name) => policyBody(name, { roleRef: { kind: "ClusterRole", name } })),
     binding("ann", "cluster-admin", subject("User", "ann"), "elsewhere"),
   );
   lives = await playLives(cluster.plane, ["alice"]);
@@ -224,6 +225,18 @@ test.concurrent("PE02: what lasts is flagged; with the guard it is refused to wh
     10,
     "alice may do again what she may without a grant",
   );
+});
+
+test.concurrent("PE03: of Kubernetes' own roles, whose rules are gathered from others, view is PersistenceSafe, and edit is not", async () => {
+  expect(await safeOf("view")).toMatchObject({
+    status: "True",
+    reason: "NoLastingAccess",
+    message: "no rule of ClusterRole view is known to outlive a grant",
+  });
+  const { status, message } = await safeOf("edit");
+  expect(status).toBe("False");
+  expect(message).toMatch(/^create.* serviceaccounts\/token: a token outlives the grant$/m);
+  expect(message).not.toContain("not known to end with the grant");
 });
 
 test.concurrent("PE03: a binding in a namespace gives what is in it, and of all else the namespace itself alone", async () => {
