@@ -1,51 +1,34 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, test } from "vitest";
-import { endpointCAFile } from "../../hack/controlplane/processes.ts";
 import { drift, isSwept, type Life, lives, nameOf } from "./crash/further.ts";
-import { type Fault, faults, type Lane, openLane, reached } from "./crash/lane.ts";
-import { enrolledAt, type World } from "./crash/life.ts";
+import { type Fault, faults, type Lane, openLanes, reached } from "./crash/lane.ts";
+import type { World } from "./crash/life.ts";
 import { type Lived, tableOf } from "./crash/table.ts";
 import { eventually, useControlPlane } from "./support/control-plane.ts";
 import { type Person, totpOf } from "./support/endpoint.ts";
 import { withoutGuard } from "./support/guard.ts";
 import { madeTwice, writesOf } from "./support/history.ts";
 import { checkInvariants } from "./support/invariants.ts";
-import { likeShop } from "./support/lives.ts";
 
 // The crash points of what is around a grant: enrollment, wrong codes, bindings changed or deleted by hand, retention,
 // invitations, the sweeper. Each life is lived once, and again for each of its own writes and each fault. Six controllers
 // and six verifiers, each behind a proxy, are more than two busy cores carry beside another file: one lane stood still once.
 // So it is run by itself: KUBE_ELEVATE_CRASH_FURTHER=1 make test only=crash-further
 
-const lanesCount = 6;
 const people = Array.from({ length: 50 }, (_none, index) => `person-${String(index)}`);
 const newcomers = Array.from({ length: 40 }, (_none, index) => `newcomer-${String(index)}`);
 const cluster = useControlPlane({
   installed: "samples",
   users: [...people, ...newcomers].map((name) => ({ name, groups: ["devs"] })),
 });
-const enrolled: Person[] = [];
 const lived: Lived[] = [];
 const failed: string[] = [];
 let lanes: readonly Lane[] = [];
+let enrolled: Person[] = [];
 let world: World;
 
 beforeAll(async () => {
-  const { plane } = cluster;
-  const namespaces = Array.from({ length: lanesCount }, (_none, index) => `lane-${String(index)}`);
-  await cluster.apply("admin", ...likeShop(...namespaces));
-  for (const account of ["controller", "verifier", "sweeper"]) await plane.accountKubeconfig(account);
-  const first = await openLane(plane, namespaces[0] ?? "");
-  lanes = [first, ...(await Promise.all(namespaces.slice(1).map(async (name) => openLane(plane, name))))];
-  const ca = await readFile(await endpointCAFile(plane), "utf8");
-  world = { plane, ca };
-  const waiting = [...people];
-  await Promise.all(
-    lanes.map(async (lane) => {
-      for (let name = waiting.pop(); name !== undefined; name = waiting.pop())
-        enrolled.push(await enrolledAt(world, await lane.verifier(), name));
-    }),
-  );
+  ({ lanes, world, enrolled } = await openLanes(cluster, 6, people));
 }, 180_000);
 
 type Try = { readonly life: Life; readonly call?: string; readonly fault?: Fault };

@@ -1,45 +1,29 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, expect, test } from "vitest";
-import { endpointCAFile } from "../../hack/controlplane/processes.ts";
 import { bindingsPath } from "../contract/bodies.ts";
-import { type Armed, faults, type Lane, openLane, type Point, reached } from "./crash/lane.ts";
-import { type Ending, endings, enrolledAt, isAllowed, live, terminate, type World } from "./crash/life.ts";
+import { type Armed, faults, type Lane, openLanes, type Point, reached } from "./crash/lane.ts";
+import { type Ending, endings, isAllowed, live, terminate, type World } from "./crash/life.ts";
 import { type Lived, tableOf } from "./crash/table.ts";
 import { eventually, useControlPlane } from "./support/control-plane.ts";
 import { type Person, totpOf } from "./support/endpoint.ts";
 import { madeTwice, writesOf } from "./support/history.ts";
 import { checkInvariants, extentOf } from "./support/invariants.ts";
-import { likeShop, must } from "./support/lives.ts";
+import { must } from "./support/lives.ts";
 
 // Each life of a request is lived once, its writes are numbered, and lived again for each of them and each fault. A kill
 // "after" is one before the next write as well, for what the process knew dies with it; both are tried all the same.
 
-const lanesCount = 6;
 const people = Array.from({ length: 130 }, (_none, index) => `person-${String(index)}`);
 const cluster = useControlPlane({
   installed: "samples",
   users: people.map((name) => ({ name, groups: ["devs"] })),
 });
-const enrolled: Person[] = [];
 let lanes: readonly Lane[] = [];
+let enrolled: Person[] = [];
 let world: World;
 
 beforeAll(async () => {
-  const { plane } = cluster;
-  const namespaces = Array.from({ length: lanesCount }, (_none, index) => `lane-${String(index)}`);
-  await cluster.apply("admin", ...likeShop(...namespaces));
-  for (const account of ["controller", "verifier"]) await plane.accountKubeconfig(account);
-  const first = await openLane(plane, namespaces[0] ?? "");
-  lanes = [first, ...(await Promise.all(namespaces.slice(1).map(async (name) => openLane(plane, name))))];
-  const ca = await readFile(await endpointCAFile(plane), "utf8");
-  world = { plane, ca };
-  const waiting = [...people];
-  await Promise.all(
-    lanes.map(async (lane) => {
-      for (let name = waiting.pop(); name !== undefined; name = waiting.pop())
-        enrolled.push(await enrolledAt(world, await lane.verifier(), name));
-    }),
-  );
+  ({ lanes, world, enrolled } = await openLanes(cluster, 6, people));
 }, 180_000);
 
 type Life = { readonly ending: Ending; readonly point?: Point };

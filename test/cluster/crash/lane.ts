@@ -1,8 +1,20 @@
+import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { ControlPlane } from "../../../hack/controlplane/control-plane.ts";
 import { eventually } from "../../../hack/controlplane/eventually.ts";
-import { type Process, startController, startVerifier, type Verifier } from "../../../hack/controlplane/processes.ts";
+import {
+  endpointCAFile,
+  type Process,
+  startController,
+  startVerifier,
+  type Verifier,
+} from "../../../hack/controlplane/processes.ts";
+import { blindToAdmission } from "../support/blind.ts";
+import type { Cluster } from "../support/control-plane.ts";
+import type { Person } from "../support/endpoint.ts";
+import { likeShop } from "../support/lives.ts";
 import { type Proxy, startProxy, type Write } from "../support/proxy.ts";
+import { enrolledAt, type World } from "./life.ts";
 
 // A controller and a verifier of their own for one namespace, each behind a proxy that shows it this namespace alone. So
 // several lanes share one control plane, and a kill in one disturbs no other.
@@ -46,7 +58,29 @@ export async function reached({ over }: Armed): Promise<void> {
 
 type Role = "controller" | "verifier";
 
-export async function openLane(plane: ControlPlane, namespace: string): Promise<Lane> {
+export type Lanes = { readonly lanes: readonly Lane[]; readonly world: World; readonly enrolled: Person[] };
+
+/** So many lanes, each in a namespace like shop, and these people, enrolled by the verifiers of all. */
+export async function openLanes(cluster: Cluster, count: number, people: readonly string[]): Promise<Lanes> {
+  const { plane } = cluster;
+  const namespaces = Array.from({ length: count }, (_none, index) => `lane-${String(index)}`);
+  await cluster.apply("admin", ...likeShop(...namespaces));
+  for (const account of ["controller", "verifier", "sweeper"]) await plane.accountKubeconfig(account);
+  const first = await openLane(plane, namespaces[0] ?? ""); // the others find its certificate
+  const lanes = [first, ...(await Promise.all(namespaces.slice(1).map(async (name) => openLane(plane, name))))];
+  const world = { plane, ca: await readFile(await endpointCAFile(plane), "utf8") };
+  const waiting = [...people];
+  const enrolled: Person[] = [];
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (let name = waiting.pop(); name !== undefined; name = waiting.pop())
+        enrolled.push(await enrolledAt(world, await lane.verifier(), name));
+    }),
+  );
+  return { lanes, world, enrolled };
+}
+
+async function openLane(plane: ControlPlane, namespace: string): Promise<Lane> {
   const downs: Down[] = [];
   let armed: { about: Parameters<Lane["arm"]>[0]; point?: Point | undefined; calls: string[]; done: () => void };
   const running: { controller?: Promise<Process>; verifier?: Promise<Verifier> } = {};
@@ -101,7 +135,14 @@ export async function openLane(plane: ControlPlane, namespace: string): Promise<
       }
       return "cut" as const;
     };
-    return { namespace, labelled: role === "controller", counts, before: hook("before"), after: hook("after") };
+    return {
+      ...blindToAdmission(),
+      namespace,
+      labelled: role === "controller",
+      counts,
+      before: hook("before"),
+      after: hook("after"),
+    };
   };
 
   const arm: Lane["arm"] = (about, point) => {
