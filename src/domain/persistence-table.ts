@@ -7,221 +7,116 @@ export type Hazard = {
   /** A word stands for each verb that begins with it: deletecollection, impersonate:user-info. */
   readonly verbs: readonly string[];
   readonly why: string;
-  /** None of them is in a namespace: the binding of a grant, which is, gives nothing of it. */
-  readonly clusterScoped?: true;
 };
 
-const write = ["create", "update", "patch"];
-const writeOrDelete = [...write, "delete"];
-const read = ["get", "list", "watch"];
+type Row = readonly [group: string, resources: string, verbs: string, why: string];
+
+const write = "create update patch";
+const writeOrDelete = `${write} delete`;
+const read = "get list watch";
 const rbac = "rbac.authorization.k8s.io";
+const authentication = "authentication.k8s.io";
+const admission = "admissionregistration.k8s.io";
 const certificates = "certificates.k8s.io";
+const networking = "networking.k8s.io";
 const ours = "kube-elevate.dev";
+
 const runs = "it runs on, as any ServiceAccount of the namespace";
 const network = "what it opens to the network stays open";
 const certificate = "a certificate cannot be taken back";
 const acted = "whoever has lasting rights can be acted as";
 const given = "rights that it gives stay";
+const beyond = "rights beyond one's own can be given";
+const served = "what stands behind may serve tokens";
+const guards = "guards can be switched off";
 
-export const hazards: readonly Hazard[] = [
-  { group: "", resources: ["serviceaccounts"], verbs: ["impersonate"], why: acted },
-  { group: "", resources: ["groups", "users"], verbs: ["impersonate"], why: acted, clusterScoped: true },
-  {
-    group: "authentication.k8s.io",
-    resources: ["uids", "userextras"],
-    verbs: ["impersonate"],
-    why: acted,
-    clusterScoped: true,
-  },
+const subresources = "*/binding */eviction */finalizers */resize */rollback */scale */status";
 
-  { group: "", resources: ["serviceaccounts/token"], verbs: ["create"], why: "a token outlives the grant" },
-  { group: "", resources: ["secrets"], verbs: read, why: "credentials that were read stay good" },
-  { group: "", resources: ["secrets"], verbs: write, why: "a Secret can hold a token that never ends" },
-  { group: "", resources: ["serviceaccounts"], verbs: write, why: "what it names gives rights to pods" },
-  { group: "", resources: ["pods", "replicationcontrollers"], verbs: write, why: runs },
-  {
-    group: "apps",
-    resources: ["controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"],
-    verbs: write,
-    why: runs,
-  },
-  { group: "batch", resources: ["cronjobs", "jobs"], verbs: write, why: runs },
-  {
-    group: "",
-    resources: ["pods/attach", "pods/exec"],
-    verbs: [...write, "get"],
-    why: "it stays open, and a pod's token can be copied",
-  },
-  { group: "", resources: ["pods/ephemeralcontainers"], verbs: write, why: "it runs on, beside the pod's token" },
-  {
-    group: "",
-    resources: ["pods/portforward"],
-    verbs: [...write, "get"],
-    why: "it stays open, and a pod may serve tokens",
-  },
-  {
-    group: "",
-    resources: ["pods/proxy", "services/proxy"],
-    verbs: [...writeOrDelete, "get"],
-    why: "what stands behind may serve tokens",
-  },
-  { group: "", resources: ["endpoints", "services"], verbs: write, why: network },
-  { group: "discovery.k8s.io", resources: ["endpointslices"], verbs: write, why: network },
-  { group: "networking.k8s.io", resources: ["ingresses"], verbs: write, why: network },
-  { group: "networking.k8s.io", resources: ["networkpolicies"], verbs: writeOrDelete, why: network },
-  // of all that is not in a namespace, this alone is reached by a binding in it: the namespace itself
-  {
-    group: "",
-    resources: ["namespaces", "namespaces/finalize", "namespaces/status"],
-    verbs: ["update", "patch"],
-    why: "its labels choose policies, guards and Pod Security",
-  },
-  { group: certificates, resources: ["podcertificaterequests"], verbs: write, why: certificate },
-
-  { group: rbac, resources: ["rolebindings", "roles"], verbs: write, why: given },
-  {
-    group: rbac,
-    resources: ["clusterroles", "roles"],
-    verbs: ["bind", "escalate"],
-    why: "rights beyond one's own can be given",
-  },
-  { group: rbac, resources: ["clusterrolebindings", "clusterroles"], verbs: write, why: given, clusterScoped: true },
-
-  { group: ours, resources: ["elevationpolicies"], verbs: ["use"], why: "whoever may use it can ask for more" },
-  { group: ours, resources: ["elevationpolicies"], verbs: ["revoke"], why: "whoever may revoke ends grants of others" },
-  {
-    group: ours,
-    resources: ["elevationpolicies", "elevationpolicies/status"],
-    verbs: writeOrDelete,
-    why: "it says what may be asked for",
-    clusterScoped: true,
-  },
-  {
-    group: ours,
-    resources: ["elevationrequests", "elevationrequests/status"],
-    verbs: writeOrDelete,
-    why: "more can be asked for, and records changed",
-  },
-  {
-    group: ours,
-    resources: ["authenticators", "authenticators/status"],
-    verbs: [...writeOrDelete, "invite"],
-    why: "a second factor stays",
-    clusterScoped: true,
-  },
-
-  {
-    group: "",
-    resources: ["nodes/proxy"],
-    verbs: [...writeOrDelete, "get"],
-    why: "it leads into every pod of the node",
-    clusterScoped: true,
-  },
-  {
-    group: "",
-    resources: ["nodes", "nodes/status"],
-    verbs: write,
-    why: "it moves pods, with their tokens",
-    clusterScoped: true,
-  },
-  {
-    group: "",
-    resources: ["persistentvolumes"],
-    verbs: write,
-    why: "it leads to the disk of a node",
-    clusterScoped: true,
-  },
-  {
-    group: "",
-    resources: ["namespaces"],
-    verbs: ["create"],
-    why: "whoever makes one chooses its labels",
-    clusterScoped: true,
-  },
-  {
-    group: certificates,
-    resources: [
-      "certificatesigningrequests",
-      "certificatesigningrequests/approval",
-      "certificatesigningrequests/status",
-      "clustertrustbundles",
-    ],
-    verbs: write,
-    why: certificate,
-    clusterScoped: true,
-  },
-  {
-    group: certificates,
-    resources: ["signers"],
-    verbs: ["approve", "attest", "sign"],
-    why: certificate,
-    clusterScoped: true,
-  },
-  {
-    group: "admissionregistration.k8s.io",
-    resources: [
-      "mutatingadmissionpolicies",
-      "mutatingadmissionpolicybindings",
-      "mutatingwebhookconfigurations",
-      "validatingadmissionpolicies",
-      "validatingadmissionpolicybindings",
-      "validatingwebhookconfigurations",
-    ],
-    verbs: writeOrDelete,
-    why: "guards can be switched off",
-    clusterScoped: true,
-  },
-  {
-    group: "apiextensions.k8s.io",
-    resources: ["customresourcedefinitions"],
-    verbs: writeOrDelete,
-    why: "guards can be switched off",
-    clusterScoped: true,
-  },
-  {
-    group: "apiregistration.k8s.io",
-    resources: ["apiservices"],
-    verbs: writeOrDelete,
-    why: "credentials of others can be caught",
-    clusterScoped: true,
-  },
-];
-
-/** By group, whatever the verb; what only reads or deletes needs not stand here. */
-export const harmless: ReadonlyMap<string, readonly string[]> = new Map([
+const inNamespaces: readonly Row[] = [
+  ["", "serviceaccounts/token", "create", "a token outlives the grant"],
+  ["", "secrets", read, "credentials that were read stay good"],
+  ["", "secrets", write, "a Secret can hold a token that never ends"],
+  ["", "serviceaccounts", write, "what it names gives rights to pods"],
+  ["", "serviceaccounts", "impersonate", acted],
+  ["", "pods replicationcontrollers", write, runs],
+  ["apps", "controllerrevisions daemonsets deployments replicasets statefulsets", write, runs],
+  ["batch", "cronjobs jobs", write, runs],
+  ["", "pods/attach pods/exec", `${write} get`, "it stays open, and a pod's token can be copied"],
+  ["", "pods/ephemeralcontainers", write, "it runs on, beside the pod's token"],
+  ["", "pods/portforward", `${write} get`, "it stays open, and a pod may serve tokens"],
+  ["", "pods/proxy services/proxy", `${writeOrDelete} get`, served],
+  ["", "endpoints services", write, network],
+  ["discovery.k8s.io", "endpointslices", write, network],
+  [networking, "ingresses", write, network],
+  [networking, "networkpolicies", writeOrDelete, network],
+  [rbac, "rolebindings roles", write, given],
+  [rbac, "clusterroles roles", "bind escalate", beyond], // a cluster role is bound in a namespace, too
+  [certificates, "podcertificaterequests", write, certificate],
+  [ours, "elevationpolicies", "use", "whoever may use it can ask for more"], // it is asked of the request's namespace,
+  [ours, "elevationpolicies", "revoke", "whoever may revoke ends grants of others"], // and so is this
+  [ours, "elevationrequests elevationrequests/status", writeOrDelete, "more can be asked for, and records changed"],
+  // of all that is in no namespace, this alone is reached by a binding in one: the namespace itself
   [
     "",
-    [
-      "bindings",
-      "configmaps",
-      "events",
-      "limitranges",
-      "persistentvolumeclaims",
-      "podtemplates",
-      "resourcequotas",
-      "*/binding",
-      "*/eviction",
-      "*/finalizers",
-      "*/resize",
-      "*/scale",
-      "*/status",
-    ],
+    "namespaces namespaces/finalize namespaces/status",
+    "update patch",
+    "its labels choose policies, guards and Pod Security",
   ],
-  ["apps", ["*/finalizers", "*/rollback", "*/scale", "*/status"]],
-  ["batch", ["*/finalizers", "*/status"]],
-  ["networking.k8s.io", ["ingressclasses", "*/status"]],
-  ["authentication.k8s.io", ["selfsubjectreviews", "tokenreviews"]],
+];
+
+/** The binding of a grant gives nothing of these. The same role may be bound to the whole cluster as well, or one day be. */
+const inNone: readonly Row[] = [
+  ["", "groups users", "impersonate", acted],
+  [authentication, "uids userextras", "impersonate", acted],
+  ["", "nodes/proxy", `${writeOrDelete} get`, "it leads into every pod of the node"],
+  ["", "nodes nodes/status", write, "it moves pods, with their tokens"],
+  ["", "persistentvolumes", write, "it leads to the disk of a node"],
+  ["", "namespaces", "create", "whoever makes one chooses its labels"],
+  [rbac, "clusterrolebindings clusterroles", write, given],
   [
-    "authorization.k8s.io",
-    ["localsubjectaccessreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews", "subjectaccessreviews"],
+    certificates,
+    "certificatesigningrequests certificatesigningrequests/approval certificatesigningrequests/status",
+    write,
+    certificate,
   ],
-  ...[
-    "autoscaling",
-    "coordination.k8s.io",
-    "events.k8s.io",
-    "extensions", // roles of Kubernetes' own still name it; no server has it
-    "policy",
-    "resource.k8s.io",
-    "scheduling.k8s.io",
-  ].map((group): [string, readonly string[]] => [group, ["*"]]),
-]);
+  [certificates, "clustertrustbundles", write, certificate],
+  [certificates, "signers", "approve attest sign", certificate],
+  [admission, "mutatingadmissionpolicies mutatingadmissionpolicybindings", writeOrDelete, guards],
+  [admission, "validatingadmissionpolicies validatingadmissionpolicybindings", writeOrDelete, guards],
+  [admission, "mutatingwebhookconfigurations validatingwebhookconfigurations", writeOrDelete, guards],
+  ["apiextensions.k8s.io", "customresourcedefinitions", writeOrDelete, guards],
+  ["apiregistration.k8s.io", "apiservices", writeOrDelete, "credentials of others can be caught"],
+  [ours, "elevationpolicies elevationpolicies/status", writeOrDelete, "it says what may be asked for"],
+  [ours, "authenticators authenticators/status", `${writeOrDelete} invite`, "a second factor stays"],
+];
+
+const hazardOf = ([group, resources, verbs, why]: Row): Hazard => ({
+  group,
+  resources: resources.split(" "),
+  verbs: verbs.split(" "),
+  why,
+});
+
+export const hazards: readonly Hazard[] = [
+  ...inNamespaces.map(hazardOf),
+  ...inNone.map(hazardOf).map((hazard) => ({ ...hazard, why: `${hazard.why} (not by a binding in a namespace)` })),
+];
+
+/** Resources by group, whatever the verb; what only reads or deletes need not stand here. */
+export const harmless: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    "": `bindings configmaps events limitranges persistentvolumeclaims podtemplates resourcequotas ${subresources}`,
+    apps: subresources,
+    [authentication]: "selfsubjectreviews tokenreviews",
+    "authorization.k8s.io": "*",
+    autoscaling: "*",
+    batch: subresources,
+    "coordination.k8s.io": "*",
+    "events.k8s.io": "*",
+    extensions: "*", // roles of Kubernetes' own still name it; no server has it
+    [networking]: `ingressclasses ${subresources}`,
+    policy: "*",
+    "resource.k8s.io": "*",
+    "scheduling.k8s.io": "*",
+  }).map(([group, resources]) => [group, resources.split(" ")]),
+);

@@ -40,12 +40,8 @@ const known = ({ groups, resources, verbs }: Lists): readonly Finding[] =>
   hazards.flatMap((hazard) => {
     const targets = groups.flatMap((group) => resources.flatMap((resource) => touched(hazard, group, resource)));
     const given = verbs.filter((verb) => isOf(hazard, verb));
-    const why = hazard.clusterScoped === true ? `${hazard.why} (${elsewhere})` : hazard.why;
-    return targets.length > 0 && given.length > 0 ? [{ verbs: given, targets, why }] : [];
+    return targets.length > 0 && given.length > 0 ? [{ verbs: given, targets, why: hazard.why }] : [];
   });
-
-/** The role may be bound to the whole cluster as well, or one day be. */
-const elsewhere = "not by a binding in a namespace";
 
 const unknown = ({ groups, resources, verbs }: Lists): readonly Finding[] =>
   groups.flatMap((group) =>
