@@ -34,8 +34,8 @@ export default defineConfig({
           testTimeout: 60_000, // what is enumerated takes a second here, and many where others work
         },
       },
-      // Each file of `cluster` has a control plane of its own, and those of `browser` have Chromium: two files at a time are
-      // what two cores carry, after the quick ones.
+      // Each file of `cluster` has a control plane of its own, and those of `browser` have Chromium. They wait half of their
+      // time, so two cores carry three at a time, after the quick ones.
       ...Object.entries({ enumerated, loopback, cluster, browser }).map(([name, include]) => ({
         test: {
           name,
@@ -43,7 +43,7 @@ export default defineConfig({
           deps: { interopDefault: false },
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
+          maxWorkers: Number(process.env["KUBE_ELEVATE_FILES"] ?? 3),
           sequence: { groupOrder: 1 },
           env: { NODE_COMPILE_CACHE: resolve("node_modules/.cache/compiled") }, // for the hundreds of processes that they start
         },

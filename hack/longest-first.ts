@@ -1,13 +1,16 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** By seconds on two cores, roughly; whatever is not here takes less than half a minute. To be kept when a file grows. */
+/**
+ * Roughly by seconds on two cores, but for those that compute a lot, which stand apart. Whatever is not here takes less than
+ * half a minute, or comes by what it took before. To be kept when a file grows.
+ */
 const longest: readonly string[] = [
   "crash.test.ts",
-  "replicas.test.ts",
-  "controller-crash.test.ts",
   "endpoint-proof.test.ts",
-  "crash-further.test.ts",
+  "controller-crash.test.ts",
+  "replicas.test.ts",
   "plugin.test.ts",
+  "crash-further.test.ts",
   "plugin-endings.test.ts",
   "key.test.ts",
   "bindings-by-hand.test.ts",

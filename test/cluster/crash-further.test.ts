@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { drift, isSwept, type Life, lives, nameOf } from "./crash/further.ts";
 import { type Fault, faults, type Lane, openLanes, reached } from "./crash/lane.ts";
 import type { World } from "./crash/life.ts";
@@ -11,9 +11,7 @@ import { madeTwice, writesOf } from "./support/history.ts";
 import { checkInvariants } from "./support/invariants.ts";
 
 // The crash points of what is around a grant: enrollment, wrong codes, bindings changed or deleted by hand, retention,
-// invitations, the sweeper. Each life is lived once, and again for each of its own writes and each fault. Six controllers
-// and six verifiers, each behind a proxy, are more than two busy cores carry beside another file: one lane stood still once.
-// So it is run by itself: KUBE_ELEVATE_CRASH_FURTHER=1 make test only=crash-further
+// invitations, the sweeper. Each life is lived once, and again for each of its own writes and each fault.
 
 const people = Array.from({ length: 50 }, (_none, index) => `person-${String(index)}`);
 const newcomers = Array.from({ length: 40 }, (_none, index) => `newcomer-${String(index)}`);
@@ -88,22 +86,20 @@ async function failuresOf(all: readonly Life[]): Promise<readonly string[]> {
   return failed.splice(0);
 }
 
-describe.skipIf(process.env["KUBE_ELEVATE_CRASH_FURTHER"] === undefined)("the further crash points", () => {
-  test("EX05: enrollment, wrong codes, a binding deleted by hand, retention, invitations, the sweeper: each write never made, or its reply never heard", async () => {
-    expect(await failuresOf(lives)).toEqual([]);
-  }, 300_000);
+test("EX05: enrollment, wrong codes, a binding deleted by hand, retention, invitations, the sweeper: each write never made, or its reply never heard", async () => {
+  expect(await failuresOf(lives)).toEqual([]);
+}, 300_000);
 
-  test("EX05, EX30: a binding changed by hand: each write of its end never made, or its reply never heard", async () => {
-    expect(await withoutGuard(cluster, async () => failuresOf([drift]))).toEqual([]);
-  }, 120_000);
+test("EX05, EX30: a binding changed by hand: each write of its end never made, or its reply never heard", async () => {
+  expect(await withoutGuard(cluster, async () => failuresOf([drift]))).toEqual([]);
+}, 120_000);
 
-  test("I1 to I6, I8 to I10 hold in all of it, and nothing is written any more", async () => {
-    const { plane } = cluster;
-    const before = writesOf(await readFile(plane.auditLog, "utf8")).length;
-    await new Promise((resolve) => setTimeout(resolve, 6_000)); // longer than from one list to the next
-    const log = await readFile(plane.auditLog, "utf8");
-    expect(writesOf(log)).toHaveLength(before);
-    expect(await checkInvariants(plane, { downs: lanes.flatMap(({ downs }) => downs) })).toEqual([]);
-    expect(madeTwice(log)).toEqual([]);
-  });
+test("I1 to I6, I8 to I10 hold in all of it, and nothing is written any more", async () => {
+  const { plane } = cluster;
+  const before = writesOf(await readFile(plane.auditLog, "utf8")).length;
+  await new Promise((resolve) => setTimeout(resolve, 6_000)); // longer than from one list to the next
+  const log = await readFile(plane.auditLog, "utf8");
+  expect(writesOf(log)).toHaveLength(before);
+  expect(await checkInvariants(plane, { downs: lanes.flatMap(({ downs }) => downs) })).toEqual([]);
+  expect(madeTwice(log)).toEqual([]);
 });
