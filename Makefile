@@ -30,6 +30,10 @@ check: node_modules/.installed ## types, lint, format, unused code, generated fi
 
 $(CHECKS): check-%: ; @node --run $*
 
+.PHONY: mutants
+mutants: node_modules/.installed ## takes guards out one at a time, and names the test that fails; only=decide|guards|walls
+	@$(NODE); node hack/controlplane/binaries.ts >/dev/null; exec node hack/mutants/main.ts "$(only)"
+
 .PHONY: cluster
 cluster: node_modules/.installed ## `make cluster DIR=path`: a control plane with kube-elevate in it, until Ctrl-C
 	@test -n "$(DIR)" || { echo "say where: make cluster DIR=path" >&2; exit 2; }

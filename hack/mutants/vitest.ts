@@ -93,10 +93,9 @@ function endedIn(report: string): TestRun {
   return { ended, broken };
 }
 
-/** Throws where not all pass, or none came to its end: what fails as it is cannot catch anything. */
-export function expectAllPass(files: readonly string[], { ended, broken }: TestRun): void {
+/** Why this run says nothing: what fails with all guards in cannot catch anything, nor what does not run. */
+export function mistakesOf(files: readonly string[], { ended, broken }: TestRun): readonly string[] {
   const failed = ended.filter(({ passed }) => !passed).map(({ name, why }) => `${name}: ${why}`);
-  const wrong = [...broken, ...failed];
-  if (ended.length < files.length || wrong.length > 0)
-    throw new Error(`with all guards in ${String(ended.length)} tests ran, and not all is well:\n${wrong.join("\n")}`);
+  const few = ended.length < files.length ? [`${String(ended.length)} tests of ${files.join(" ")} ran`] : [];
+  return [...few, ...broken, ...failed];
 }

@@ -6,7 +6,7 @@ import { type CrdShadow, writeCrdShadows } from "./crd-shadows.ts";
 import { type Outcome, tell } from "./outcome.ts";
 import { type Shadow, writeShadows } from "./shadows.ts";
 import { copyTree, type Tree } from "./tree.ts";
-import { type Ended, expectAllPass, runTests } from "./vitest.ts";
+import { type Ended, mistakesOf, runTests } from "./vitest.ts";
 
 // The guards of the admission policies and of the CRDs. The tests are run once, on control planes that have shadows in them
 // (shadows.ts): a guard is caught by a test that was refused something by it alone.
@@ -29,7 +29,7 @@ export async function loosenWalls(only = ""): Promise<readonly Outcome[]> {
     const [shadows, ofCrds] = castShadows(tree);
     console.log("walls: control planes with shadows in them are prepared");
     execFileSync(process.execPath, ["--input-type=module", "--eval", prepare], { cwd: tree.dir, stdio: "inherit" });
-    const seen = await refusalsOfAll(tree);
+    const { seen, wrong } = await refusalsOfAll(tree);
     const outcomes = [
       ...shadows.map((shadow) =>
         outcomeOf(
@@ -45,6 +45,7 @@ export async function loosenWalls(only = ""): Promise<readonly Outcome[]> {
       ),
     ].filter(({ what }) => what.includes(only));
     for (const [index, outcome] of outcomes.entries()) tell("walls", index + 1, outcomes.length, outcome);
+    if (wrong.length > 0) throw new Error(`beside shadows not all is well:\n${wrong.join("\n")}`);
     return outcomes;
   } finally {
     tree.remove();
@@ -74,9 +75,12 @@ const before = (text: string, resource: string, shadow: string): string =>
 
 const outcomeOf = (what: string, found: Seen | undefined): Outcome => ({ what, caughtBy: found?.by });
 
-async function refusalsOfAll(tree: Tree): Promise<readonly Seen[]> {
+async function refusalsOfAll(
+  tree: Tree,
+): Promise<{ readonly seen: readonly Seen[]; readonly wrong: readonly string[] }> {
   const waiting = [...suites.entries()];
   const seen: Seen[] = [];
+  const wrong: string[] = [];
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [index, [file, named]] = next;
@@ -89,13 +93,12 @@ async function refusalsOfAll(tree: Tree): Promise<readonly Seen[]> {
         timeoutMs: 900_000,
         ...(named === undefined ? {} : { named }),
       });
-      expectAllPass([file], run);
+      wrong.push(...mistakesOf([file], run));
       seen.push(...refusalsIn(folder).flatMap((refusal) => during(refusal, file, run.ended)));
     }
   };
-  const done = await Promise.allSettled(Array.from({ length: atOnce }, work));
-  for (const each of done) if (each.status === "rejected") throw each.reason;
-  return seen;
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return { seen, wrong };
 }
 
 /** Tests of one file run one after another. What comes between them is no test's. */
