@@ -31,8 +31,8 @@ export async function restore(plane: ControlPlane, backup: string): Promise<void
   await cp(backup, join(dir, "etcd"), { recursive: true });
   const binaries = await findBinaries(() => undefined);
   const start = async (name: keyof typeof binaries, args: readonly string[]): Promise<void> => {
-    const { log, sockets } = paths(dir);
-    const child = await supervise({ file: binaries[name], args, cwd: sockets, logFile: log(`${name}-restored`) });
+    const where = { cwd: paths(dir).sockets, logFile: paths(dir).log(`${name}-restored`) };
+    const child = await supervise({ file: binaries[name], args, ...where });
     plane.onStop(async () => child.stop());
   };
   await start("etcd", etcdFlags(dir));
