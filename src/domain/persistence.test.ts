@@ -202,10 +202,10 @@ test("PE03: a rule that gives more is never the safer one; nor does a name of an
 });
 
 test("PE03: rules without any of these words are read without an error, whatever is in them", () => {
-  const texts = option(array(string({ unit: "binary" })), { nil: null });
+  const texts = option(array(string({ unit: "binary" }), { maxLength: 3 }), { nil: null });
   const odd = record({ apiGroups: texts, resources: texts, verbs: texts, resourceNames: texts }, { requiredKeys: [] });
-  const read = property(array(odd), (rules) => {
-    for (const line of lastingAccess(rules)) expect(line).toMatch(/^[\u0020-\u007e]+$/);
+  const read = property(array(odd, { maxLength: 3 }), (rules) => {
+    expect(lastingAccess(rules).filter((line) => !/^[\u0020-\u007e]+$/.test(line))).toEqual([]);
   });
   assert(read);
 });
