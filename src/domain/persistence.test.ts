@@ -1,4 +1,15 @@
-import { array, assert, constant, constantFrom, option, property, record, shuffledSubarray, string } from "fast-check";
+import {
+  array,
+  assert,
+  constant,
+  constantFrom,
+  nat,
+  option,
+  property,
+  record,
+  shuffledSubarray,
+  string,
+} from "fast-check";
 import { expect, test } from "vitest";
 import { lastingAccess, type PolicyRule } from "./persistence.ts";
 import { hazards } from "./persistence-table.ts";
@@ -202,7 +213,8 @@ test("PE03: a rule that gives more is never the safer one; nor does a name of an
 });
 
 test("PE03: rules without any of these words are read without an error, whatever is in them", () => {
-  const texts = option(array(string({ unit: "binary" }), { maxLength: 3 }), { nil: null });
+  const text = array(nat(0xffff), { maxLength: 8 }).map((units) => String.fromCharCode(...units));
+  const texts = option(array(text, { maxLength: 3 }), { nil: null });
   const odd = record({ apiGroups: texts, resources: texts, verbs: texts, resourceNames: texts }, { requiredKeys: [] });
   const read = property(array(odd, { maxLength: 3 }), (rules) => {
     expect(lastingAccess(rules).filter((line) => !/^[\u0020-\u007e]+$/.test(line))).toEqual([]);
