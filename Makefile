@@ -31,7 +31,7 @@ check: node_modules/.installed ## types, lint, format, unused code, generated fi
 $(CHECKS): check-%: ; @node --run $*
 
 .PHONY: mutants
-mutants: node_modules/.installed ## takes guards out one at a time, and names the test that fails; only=decide|guards|walls
+mutants: node_modules/.installed ## takes guards out one at a time, and names the test that fails; only=decide, guards, admission or crds
 	@$(NODE); node hack/controlplane/binaries.ts >/dev/null; exec node hack/mutants/main.ts "$(only)"
 
 .PHONY: cluster

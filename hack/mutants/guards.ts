@@ -14,8 +14,8 @@ import { mistakesOf, runTests } from "./vitest.ts";
 const all: readonly Guard[] = [...domainGuards, ...flowGuards, ...kubeGuards, ...admissionGuards, ...edgeGuards];
 const lanes = 2;
 
-export async function takeOutGuards(only = ""): Promise<readonly Outcome[]> {
-  const guards = all.filter(({ file, guard }) => `${file} ${guard}`.includes(only));
+export async function takeOutGuards(named: string): Promise<readonly Outcome[]> {
+  const guards = all.filter(({ file, guard }) => `${file} ${guard}`.includes(named));
   for (const guard of guards) takenOut(readFileSync(guard.file, "utf8"), guard); // each is still there
   const trees = Array.from({ length: lanes }, () => copyTree());
   try {

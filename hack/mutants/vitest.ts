@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Tree } from "./tree.ts";
 
-/** A test that came to its end; times are milliseconds since the epoch. */
+/** A test that came to its end. Times are milliseconds since the epoch, by the tests before it in its file. */
 export type Ended = {
   readonly name: string;
   readonly passed: boolean;
@@ -60,12 +60,12 @@ export async function runTests(
 const reported = z.object({
   testResults: z.array(
     z.object({
+      startTime: z.number(),
       message: z.string().default(""),
       assertionResults: z.array(
         z.object({
           title: z.string(),
           status: z.string(),
-          startTime: z.number().default(0),
           duration: z.number().nullish(),
           failureMessages: z.array(z.string()).nullish(),
         }),
@@ -83,13 +83,16 @@ function endedIn(report: string): TestRun {
   }
   const { testResults } = reported.parse(JSON.parse(text));
   const broken = testResults.flatMap(({ message }) => (message === "" ? [] : [message]));
-  const ended = testResults.flatMap(({ assertionResults }) =>
-    assertionResults.flatMap(({ title: name, status, startTime: from, duration, failureMessages }) => {
+  const ended = testResults.flatMap(({ startTime, assertionResults }) => {
+    let to = startTime;
+    return assertionResults.flatMap(({ title: name, status, duration, failureMessages }) => {
       if (status !== "passed" && status !== "failed") return [];
+      const from = to;
+      to += duration ?? 0;
       const why = (failureMessages ?? []).join(" ").split("\n", 1).join("");
-      return [{ name, passed: status === "passed", why, from, to: from + (duration ?? 0) }];
-    }),
-  );
+      return [{ name, passed: status === "passed", why, from, to }];
+    });
+  });
   return { ended, broken };
 }
 
