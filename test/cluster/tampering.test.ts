@@ -1,16 +1,27 @@
+import { readFile } from "node:fs/promises";
 import { beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { eventually } from "../../hack/controlplane/eventually.ts";
 import { install } from "../../hack/controlplane/install.ts";
-import { type Process, startController } from "../../hack/controlplane/processes.ts";
+import {
+  endpointCAFile,
+  type Process,
+  startController,
+  startVerifier,
+  type Verifier,
+} from "../../hack/controlplane/processes.ts";
 import type { Status } from "../../src/api/v1alpha1/elevation-request.ts";
+import { requestPath } from "../../src/api/v1alpha1/wire.ts";
 import { bindingName } from "../../src/domain/binding.ts";
 import { formatInstant, instant } from "../../src/domain/time.ts";
 import { keyMaker } from "../../src/mfa/keys.ts";
-import { bindingBody, bindingsPath, requestsPath } from "../contract/bodies.ts";
+import { totp } from "../../src/mfa/totp.ts";
+import { authenticatorBody, authenticatorsPath, bindingBody, bindingsPath, requestsPath } from "../contract/bodies.ts";
+import { meta, totpOfAlice } from "../fakes/objects.ts";
 import { backUp, restore } from "./support/backup.ts";
 import { startBlindController } from "./support/blind.ts";
 import { useControlPlane } from "./support/control-plane.ts";
+import { challengeOf, codeAt, newSecret, post, type Said, stepNow, totpOf } from "./support/endpoint.ts";
 import { type Lives, likeShop, must, playLives } from "./support/lives.ts";
 import { startProxy } from "./support/proxy.ts";
 import { everBound } from "./support/refused.ts";
@@ -25,12 +36,15 @@ let blind: Process;
 let seeing: Process | undefined;
 
 const admission = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
-const crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/elevationrequests.kube-elevate.dev";
+const crdOf = (plural: string): string =>
+  `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${plural}.kube-elevate.dev`;
 const as = async (user: string, method: string, path: string, body?: object) =>
   cluster.plane.ask(user, method, path, body, method === "PATCH" ? "application/merge-patch+json" : "application/json");
 const setStatus = async (shop: string, status: object) =>
   as("admin", "PATCH", requestsPath(shop, "/fix/status"), { status });
+const bindingKind = "validatingadmissionpolicybinding";
 const controller = "system:serviceaccount:elevate-system:controller";
+const verifierAccount = "system:serviceaccount:elevate-system:verifier";
 const configMap = (name: string): string => `/api/v1/namespaces/elevate-system/configmaps/${name}`;
 const inMs = (ms: number): string => formatInstant(instant(Date.now() + ms));
 
@@ -43,15 +57,7 @@ beforeAll(async () => {
 
 async function pending(shop: string, spec: object = {}): Promise<void> {
   await cluster.apply("admin", ...likeShop(shop));
-  await eventually(
-    async () =>
-      lives.ask(shop, "fix", spec).then(
-        () => true,
-        () => false,
-      ),
-    10,
-    `alice may ask in ${shop}`,
-  );
+  await eventually(async () => succeeds(lives.ask(shop, "fix", spec)), 10, `alice may ask in ${shop}`);
   await lives.until(shop, "fix", "Pending");
 }
 async function active(shop: string): Promise<void> {
@@ -143,6 +149,76 @@ test("TA20: guard off, a seal key that somebody adds is told by an Event, and so
   await eventually(async () => told("20991124T100000000Z is gone"), 20, "it is told that it is gone");
   expect(await told("reason: SealKeysChanged")).toBe(true);
 });
+
+test("TA09: guard and CRD rules off, an authenticator altered, or its sealed status copied to another's, is no factor at the endpoint", async () => {
+  const { plane } = cluster;
+  for (const name of ["authenticator", "status"])
+    await cluster.kubectl("admin", "delete", bindingKind, `kube-elevate-${name}`, "--ignore-not-found");
+  await dropRules(crdOf("authenticators"));
+  const seedKey = keyMaker.seedKey();
+  const verifier = await startVerifierWith(seedKey);
+  const ca = await readFile(await endpointCAFile(plane), "utf8");
+  const codeVerifier = newSecret();
+  const spec = { codeChallenge: challengeOf(codeVerifier) };
+  await pending("factors", spec);
+  await cluster.apply("admin", ...likeShop("copied"));
+  await eventually(async () => succeeds(lives.ask("copied", "fix", spec, "bob")), 10, "bob may ask");
+  await lives.until("copied", "fix", "Pending");
+
+  const path = authenticatorsPath(`/${totpOf("alice")}`);
+  const whole = z.looseObject({ metadata: z.looseObject({ uid: z.string() }), status: z.looseObject({}) });
+  const { metadata, status } = whole.parse(await must(plane, "admin", "GET", path));
+  const { id } = lives.sealKey;
+  const codes = totp({ seedKeys: new Map([[id, seedKey]]), issuer: "test" });
+  const written = { metadata: { ...meta, ...metadata, name: totpOf("alice") }, spec: totpOfAlice.spec };
+  const { secret } = codes.enrollment({ ...written, status: { phase: "Active", keyID: id } });
+  const proven = async (shop: string): Promise<Said> => {
+    const body = { codeVerifier, totp: { code: codeAt(secret, await stepNow(5_000)) } };
+    return post(verifier, ca, requestPath(shop, "fix", "verify"), body);
+  };
+  const altered: readonly (readonly [string, object, object])[] = [
+    ["/status", { status: { seal: "A".repeat(86) } }, { status: { seal: status["seal"] } }],
+    ["/status", { status: { keyID: "20991124T100000000Z" } }, { status: { keyID: id } }],
+    ["/status", { status: { phase: "Pending" } }, { status: { phase: "Active" } }],
+    ["", { spec: { owner: { username: "bob" } } }, { spec: { owner: { username: "alice" } } }],
+    ["", { spec: { method: "WebAuthn" } }, { spec: { method: "TOTP" } }],
+  ];
+  for (const [half, change, back] of altered) {
+    await eventually(
+      async () => (await as("admin", "PATCH", path + half, change)).code === 200,
+      20,
+      "the guard is off",
+    );
+    const { body } = await proven("factors");
+    expect([change, body["reason"]]).toEqual([change, "AuthenticatorUnknown"]);
+    await must(plane, "admin", "PATCH", path + half, back);
+  }
+  await must(plane, "ivy", "POST", authenticatorsPath(), authenticatorBody("bob", "totp", { invitedBy: "ivy" }));
+  await must(plane, "admin", "PATCH", authenticatorsPath(`/${totpOf("bob")}/status`), { status });
+  expect((await proven("copied")).body["reason"]).toBe("AuthenticatorUnknown");
+  expect((await lives.get("copied", "fix")).status?.verification).toBeUndefined();
+  expect((await proven("factors")).body).toMatchObject({ phase: "Active" }); // put back as it was, it is one
+  await verifier.stop("SIGTERM");
+}, 120_000);
+
+/** It goes on with the seal key that these lives are proven by. */
+async function startVerifierWith(seedKey: string): Promise<Verifier> {
+  const { id, pem } = lives.sealKey;
+  const { key, certificate } = await keyMaker.endpoint(["127.0.0.1"], instant(Date.now()));
+  const keys = { "seal-key": pem, "seed-key": seedKey, "endpoint-key": key, "endpoint-certificate": certificate };
+  const data = Object.entries(keys).map(
+    ([name, text]) => [`${name}.${id}`, Buffer.from(text).toString("base64")] as const,
+  );
+  const secret = "/api/v1/namespaces/elevate-system/secrets/kube-elevate-keys";
+  await must(cluster.plane, verifierAccount, "PATCH", secret, { data: Object.fromEntries(data) });
+  return startVerifier(cluster.plane);
+}
+
+const succeeds = async (deed: Promise<unknown>): Promise<boolean> =>
+  deed.then(
+    () => true,
+    () => false,
+  );
 
 async function addKey(key: string | null): Promise<number> {
   const body = { data: { "seal-key.20991124T100000000Z": key } };
@@ -284,7 +360,7 @@ async function canReopen(): Promise<boolean> {
 }
 
 /** Takes every CEL rule out of the CRD, at all depths. */
-async function dropRules(): Promise<void> {
+async function dropRules(crd = crdOf("elevationrequests")): Promise<void> {
   const text = JSON.stringify(await must(cluster.plane, "admin", "GET", crd));
   const without = z.looseObject({}).parse(JSON.parse(text, withoutRules));
   await must(cluster.plane, "admin", "PUT", crd, without);

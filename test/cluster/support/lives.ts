@@ -36,7 +36,8 @@ const keyID = "20261124T100000000Z";
 export async function playLives(plane: ControlPlane, users: readonly string[] = ["alice"]) {
   await plane.accountKubeconfig("verifier");
   const keys = generateKeyPairSync("ed25519");
-  const seals = sealer(new Map([[keyID, String(keys.privateKey.export({ type: "pkcs8", format: "pem" }))]]));
+  const sealKey = String(keys.privateKey.export({ type: "pkcs8", format: "pem" }));
+  const seals = sealer(new Map([[keyID, sealKey]]));
   const publicKey = String(keys.publicKey.export({ type: "spki", format: "pem" }));
   await must(plane, verifier, "PATCH", trustPath, { data: { [`seal-key.${keyID}`]: publicKey } });
   const uids = new Map<string, string>();
@@ -67,6 +68,8 @@ export async function playLives(plane: ControlPlane, users: readonly string[] = 
     return { ...unsealed, seal: seals.seal(keyID, sealPreimage(sha256, found, offer, unsealed)) };
   };
   return {
+    /** For a verifier that is to go on with it. */
+    sealKey: { id: keyID, pem: sealKey },
     get,
     verificationOf,
     async ask(namespace: string, name: string, spec: object = {}, user = "alice"): Promise<void> {
