@@ -18,8 +18,8 @@ export const crd = (plural: string): string =>
   `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${plural}.kube-elevate.dev`;
 export const requests = crd("elevationrequests");
 const stamp = `${admission}/mutatingadmissionpolicies/kube-elevate-stamp`;
-export const stampBinding = `${admission}/mutatingadmissionpolicybindings/kube-elevate-stamp`;
-export const bindings: readonly string[] = [
+const stampBinding = `${admission}/mutatingadmissionpolicybindings/kube-elevate-stamp`;
+const bindings: readonly string[] = [
   "request-create",
   "request-change",
   "status",
