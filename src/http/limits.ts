@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Request, RequestHandler, Response } from "express";
-import { MemoryStore, rateLimit } from "express-rate-limit";
+import { ipKeyGenerator, MemoryStore, rateLimit } from "express-rate-limit";
 import type { Connections } from "./connections.ts";
 import { refuse } from "./refusal.ts";
 
@@ -17,6 +17,8 @@ export type Limits = {
   readonly connections: number;
   /** Requests that are being answered at one time; one whose body comes slowly is none of them. */
   readonly inFlight: number;
+  /** Half of them, for the same reason as below. */
+  readonly inFlightPerAddress: number;
   readonly windowMs: number;
   /** In a window, for all callers together. */
   readonly overall: number;
@@ -34,6 +36,7 @@ export const usualLimits: Limits = {
   silentMs: 30_000,
   connections: 1_000,
   inFlight: 256,
+  inFlightPerAddress: 128,
   windowMs: 10_000,
   overall: 2_000,
   perAddress: 1_000,
@@ -67,7 +70,7 @@ export function createRings(limits: Limits, connections: Connections, objectOf: 
   return {
     outer: [ring(limits.perAddress, stores[0]), ring(limits.overall, stores[1], () => "all")],
     perCodeVerifier: ring(limits.perCodeVerifier, stores[2], (request) => `${objectOf(request)} ${openedBy(request)}`),
-    inFlight: atMost(limits.inFlight, connections),
+    inFlight: atMost(limits, connections),
     close: () => {
       for (const store of stores) store.shutdown();
     },
@@ -82,19 +85,26 @@ function openedBy({ body }: Request): string {
   return createHash("sha256").update(codeVerifier).digest("base64url");
 }
 
-function atMost(limit: number, { answering }: Connections): Rings["inFlight"] {
-  let underWay = 0;
-  return async ({ socket }, response, answer) => {
-    if (underWay >= limit) {
+function atMost({ inFlight, inFlightPerAddress }: Limits, { answering }: Connections): Rings["inFlight"] {
+  const underWay = new Map<string, number>(); // by address
+  let all = 0;
+  return async ({ ip = "", socket }, response, answer) => {
+    const address = ipKeyGenerator(ip);
+    const its = underWay.get(address) ?? 0;
+    if (all >= inFlight || its >= inFlightPerAddress) {
       tooMany(response, 1);
       return;
     }
-    underWay += 1;
+    all += 1;
+    underWay.set(address, its + 1);
     const answered = answering(socket);
     try {
       await answer();
     } finally {
-      underWay -= 1;
+      all -= 1;
+      const left = (underWay.get(address) ?? 1) - 1;
+      if (left > 0) underWay.set(address, left);
+      else underWay.delete(address);
       answered();
     }
   };

@@ -153,6 +153,32 @@ test("HT12: a place is taken until the work is done, also where the caller has g
   await expect.poll(async () => (await post()).status, waiting).toBe(200);
 });
 
+test("HT12: one address takes half of the places, and who comes from another finds one", async () => {
+  const { promise, resolve } = Promise.withResolvers<typeof verified>();
+  let started = 0;
+  const { port, post } = await serve(
+    {
+      prove: () => {
+        started += 1;
+        return promise;
+      },
+    },
+    { inFlight: 4, inFlightPerAddress: 2 },
+  );
+  const body = JSON.stringify(proof);
+  const inOneBreath = `${open}Content-Length: ${String(body.length)}\r\n\r\n${body}`.repeat(5);
+  const stranger = await connected(port, { from: "127.0.0.2" });
+  stranger.write(inOneBreath);
+  await expect.poll(() => started, waiting).toBe(2);
+  const honest = post();
+  await expect.poll(() => started, waiting).toBe(3);
+  resolve(verified);
+  expect((await honest).status).toBe(200);
+  const said = await heard(stranger);
+  expect(said.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+  expect(said).toContain("HTTP/1.1 429");
+});
+
 test("HT12: of a flood by one codeVerifier the surplus is a 429 with Retry-After, and another's is answered meanwhile", async () => {
   let atOnce = 0;
   let most = 0;

@@ -137,9 +137,13 @@ export async function spoken(port: number, text: string | Buffer): Promise<strin
 }
 
 /** A connection whose handshake is done; from another address of this machine, where one is named. */
-export async function connected(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
+export async function connected(
+  port: number,
+  { from, ...options }: ConnectionOptions & { readonly from?: string } = {},
+): Promise<TLSSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
-  const to = { host: "127.0.0.1", port, ca: tls.cert, servername: "localhost", ...options };
+  const own = from !== undefined && { localAddress: from };
+  const to = { host: "127.0.0.1", port, ca: tls.cert, servername: "localhost", ...own, ...options };
   const socket = connectTls(to, () => resolve(socket));
   socket.on("error", reject);
   return promise;
