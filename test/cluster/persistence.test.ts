@@ -10,6 +10,7 @@ import { bindingsPath, policiesPath, policyBody, requestsPath } from "../contrac
 import { useControlPlane } from "./support/control-plane.ts";
 import { placesOf, podsRule, rowsOf } from "./support/grants.ts";
 import { type Lives, must, playLives } from "./support/lives.ts";
+import { pluginOf } from "./support/plugin.ts";
 import { signingRequest } from "./support/signing-request.ts";
 
 // What outlives a grant: that a policy says so, what it is in truth, and the guard that refuses it.
@@ -36,7 +37,11 @@ const makes = [
   rule("create", certificates, "certificatesigningrequests"),
   rule("create", admission, "validatingwebhookconfigurations"),
 ];
-const roles = { minting: [podsRule, mints], guarded: makes };
+const roles = {
+  minting: [podsRule, mints],
+  guarded: makes,
+  authors: [rule("*", "kube-elevate.dev", "elevationpolicies")],
+};
 
 const subject = (kind: "User" | "Group", name: string): object => ({ apiGroup: rbac, kind, name });
 const binding = (name: string, role: string, to: object, namespace?: string): object => ({
@@ -63,6 +68,7 @@ beforeAll(async () => {
     { apiVersion: "v1", kind: "Namespace", metadata: { name: "elsewhere" } },
     binding("makers", "guarded", subject("Group", "devs")), // so that she is refused for the grant, and not for want of rights
     ...["view", "edit"].map((name) => policyBody(name, { roleRef: { kind: "ClusterRole", name } })),
+    binding("authors", "authors", subject("User", "dan")),
     binding("ann", "cluster-admin", subject("User", "ann"), "elsewhere"),
   );
   lives = await playLives(cluster.plane, ["alice"]);
@@ -225,6 +231,21 @@ test.concurrent("PE02: what lasts is flagged; with the guard it is refused to wh
     10,
     "alice may do again what she may without a grant",
   );
+});
+
+test.concurrent("IA10: verbs * on policies: its policy is not PersistenceSafe, and doctor says to who may look who may use and revoke", async () => {
+  expect((await safeOf("authors")).message.split("\n")).toEqual([
+    "* elevationpolicies.kube-elevate.dev: it says what may be asked for (not by a binding in a namespace)",
+    "* elevationpolicies.kube-elevate.dev: whoever may revoke ends grants of others",
+    "* elevationpolicies.kube-elevate.dev: whoever may use it can ask for more",
+  ]);
+  const run = pluginOf(() => cluster.plane);
+  const doctor = async (user: string): Promise<string> => (await run(user, ["doctor", "-n", "shop"]).ended).stdout;
+  const [toAdmin, toBob] = await Promise.all([doctor("admin"), doctor("bob")]);
+  expect(toAdmin).toMatch(/^wrong {2}verbs \* on policies are also use and revoke: these hold them$/m);
+  expect(toAdmin).toMatch(/^ {7}User dan \(ClusterRole authors\)$/m);
+  expect(toAdmin).toMatch(/^ {7}Group system:masters \(ClusterRole cluster-admin\)$/m);
+  expect(toBob).toMatch(/^ok {5}who may use and revoke each policy, by verbs \*, only those can look up/m);
 });
 
 test.concurrent("PE03: of Kubernetes' own roles, whose rules are gathered from others, view is PersistenceSafe, and edit is not", async () => {
