@@ -54,8 +54,11 @@ export async function readyOf(
 export const unprotected = (hole: string): Ready => ({
   holds: false,
   reason: "AdmissionUnprotected",
-  message: hole.slice(0, messageMax),
+  message: `${hole.slice(0, messageMax - applyAgain.length)}${applyAgain}`,
 });
+/** kubectl apply takes away nothing that others added; with a CRD goes all that was recorded. */
+const applyAgain =
+  ". Apply what was shipped again: kubectl apply -k config/default. Delete a policy or binding that has more than was shipped first, and never a CRD: its records go with it";
 
 /** Commands to be run as they stand, two for each place: a shell takes the whole message. */
 function cure(role: RoleRef, places: readonly string[]): string {
