@@ -206,10 +206,13 @@ export type Protection = {
   hole(): string | undefined;
 };
 
+/** A person waits; or nobody does, and what is asked all the time should take few connections, which weigh. */
+export type Pace = "all at once" | "one by one";
+
 /** kube/admission.ts: what the install ships and every record rests on, and what is kept of it. */
 export type AdmissionObjects = {
   /** Of each object that is shipped its uid and generation, which the API server alone counts; as one text, to be compared. */
-  versions(): Promise<string>;
+  versions(pace: Pace): Promise<string>;
   /** All of them whole, with what was shipped. */
   differences(): Promise<Differences>;
   /** Tries what the policy about bindings must refuse, and leaves nothing. Undefined: refused in its words; else what was. */

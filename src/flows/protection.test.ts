@@ -204,7 +204,7 @@ test("a look that is not answered is no answer: it throws, and the next one may 
   let down = true;
   const { replica, timers, made } = play((all) => ({
     ...all,
-    versions: async () => (down ? Promise.reject(new Error("no answer")) : all.versions()),
+    versions: async (pace) => (down ? Promise.reject(new Error("no answer")) : all.versions(pace)),
   }));
   const one = replica();
   one.start();

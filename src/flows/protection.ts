@@ -1,7 +1,7 @@
 import { type Before, protectedSince } from "../domain/protected-since.ts";
 import { formatInstant, type Instant } from "../domain/time.ts";
 import { type Admission, unprotected } from "../domain/unprotected.ts";
-import type { AdmissionObjects, Announcer, Protection } from "./ports.ts";
+import type { AdmissionObjects, Announcer, Pace, Protection } from "./ports.ts";
 import type { After } from "./queue.ts";
 import type { Log } from "./schedule.ts";
 
@@ -54,9 +54,9 @@ export function createProtection(options: Options): WatchedProtection {
   let stopped = false;
   let cancel: (() => void) | undefined;
 
-  const once = async (): Promise<void> => {
+  const once = async (pace: Pace): Promise<void> => {
     const begunMs = elapsedMs();
-    const [versions, seen] = await Promise.all([admission.versions(), admission.seen()]);
+    const [versions, seen] = await Promise.all([admission.versions(pace), admission.seen()]);
     const judged = await judgedBy(admission, versions, last, begunMs);
     const found = protectedSince(judged, seen?.data, last, clock());
     const { keep } = found;
@@ -70,21 +70,21 @@ export function createProtection(options: Options): WatchedProtection {
     if (before?.hole !== last.hole || before?.protectedSince !== last.protectedSince) onChange();
   };
   /** One at a time: who comes while one runs that is too old for him waits for the next, together with all others. */
-  const look = async (): Promise<void> => {
+  const look = async (pace: Pace): Promise<void> => {
     if (running !== undefined && elapsedMs() - running.begunMs <= freshMs) return running.done;
     const before = running?.done ?? Promise.resolve();
     next ??= before
       .catch(() => undefined)
       .then(async () => {
         next = undefined;
-        running = { begunMs: elapsedMs(), done: once() };
+        running = { begunMs: elapsedMs(), done: once(pace) };
         return running.done;
       });
     return next;
   };
   const turn = async (): Promise<void> => {
     try {
-      await look();
+      await look("one by one");
       failing = false;
     } catch (error) {
       if (!failing) log.warn({ err: error }, "admission could not be looked at, which is tried again");
@@ -95,14 +95,14 @@ export function createProtection(options: Options): WatchedProtection {
   const remembers: Protection["remembers"] = (request) => last && unprotected(request, last);
 
   return {
-    look,
+    look: async () => look("all at once"),
     start: () => void turn(),
     stop() {
       stopped = true;
       cancel?.();
     },
     async refuses(request) {
-      await look();
+      await look("all at once");
       return remembers(request);
     },
     remembers,

@@ -1,5 +1,5 @@
 import { compareShipped, type Shipped, type Stored as StoredObject } from "../domain/shipped.ts";
-import type { AdmissionObjects } from "../flows/ports.ts";
+import type { AdmissionObjects, Pace } from "../flows/ports.ts";
 import { ApiError } from "./api-error.ts";
 import type { KubeClient, Metadata } from "./client.ts";
 import { admission, at, core, kinds, rbac } from "./paths.ts";
@@ -13,22 +13,23 @@ export function createAdmission(client: KubeClient, namespace = "elevate-system"
   const byName = async ({ kind, name }: Shipped): Promise<readonly Metadata[]> =>
     client.listMetadata(collectionOf(kind), { fieldSelector: `metadata.name=${name}` });
   /** By label where there are many; a label can be taken off, and then it is asked for by name. */
-  const ofKind = async (kind: string): Promise<readonly string[]> => {
+  const ofKind = async (kind: string, pace: Pace): Promise<readonly string[]> => {
     const wanted = all.filter((one) => one.kind === kind);
     const listed = kind === crd ? [] : await client.listMetadata(collectionOf(kind), { labelSelector });
-    return Promise.all(
-      wanted.map(async (one) => {
-        const found = listed.find(({ name }) => name === one.name) ?? (await byName(one))[0];
-        const version = found && `${found.uid} ${String(found.generation ?? 0)}`;
-        return `${kind.toLowerCase()} ${one.name} ${version ?? "-"}`;
-      }),
-    );
+    return each(wanted, pace, async (one) => {
+      const found = listed.find(({ name }) => name === one.name) ?? (await byName(one))[0];
+      const version = found && `${found.uid} ${String(found.generation ?? 0)}`;
+      return `${kind.toLowerCase()} ${one.name} ${version ?? "-"}`;
+    });
   };
   return {
-    versions: async () => (await Promise.all([...new Set(all.map(({ kind }) => kind))].map(ofKind))).flat().join("\n"),
+    async versions(pace) {
+      const kindsOfAll = [...new Set(all.map(({ kind }) => kind))];
+      return (await each(kindsOfAll, pace, async (kind) => ofKind(kind, pace))).flat().join("\n");
+    },
     async differences() {
-      const compared = await Promise.all(
-        all.map(async (one) => compareShipped(one, await client.get<StoredObject>(collectionOf(one.kind), one.name))),
+      const compared = await each(all, "one by one", async (one) =>
+        compareShipped(one, await client.get<StoredObject>(collectionOf(one.kind), one.name)),
       );
       return { holes: compared.flatMap(({ holes }) => holes), extras: compared.flatMap(({ extras }) => extras) };
     },
@@ -48,6 +49,13 @@ export function createAdmission(client: KubeClient, namespace = "elevate-system"
     swapSeen: async (before, data) =>
       swap(client, at(configMaps, seenName), { metadata: before }, { data: replacing(before, data) }),
   };
+}
+
+async function each<T, R>(items: readonly T[], pace: Pace, ask: (item: T) => Promise<R>): Promise<readonly R[]> {
+  if (pace === "all at once") return Promise.all(items.map(ask));
+  const answers: R[] = [];
+  for (const item of items) answers.push(await ask(item));
+  return answers;
 }
 
 const all: readonly Shipped[] = shipped;
