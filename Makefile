@@ -22,11 +22,12 @@ demo: node_modules/.installed ## plays the main job with real kubectl on a contr
 test: node_modules/.installed ## types, and every test; `make test only=PATTERN` the files whose path holds PATTERN
 	@$(NODE); npm run --silent page; $(if $(only),,node --run types;) node hack/controlplane/binaries.ts >/dev/null; exec npx --no-install vitest run $(ARGS) $(only)
 
-# The longest first. What the linter finds of types it finds by the compiler, in one go with its own rules.
+# The longest first. What the linter finds of types it finds by the compiler, in one go with its own rules; GOGC spares it
+# a quarter of its time, for memory.
 CHECKS = $(addprefix check-,lint unit mutants unused format generated)
 .PHONY: check $(CHECKS)
 check: node_modules/.installed ## types, lint, format, unused code, generated files, unit tests, mutants: in seconds
-	@$(NODE); NO_COLOR=1 NODE_COMPILE_CACHE=$(CURDIR)/node_modules/.cache/compiled $(MAKE) --no-print-directory --jobs=2 --output-sync $(CHECKS)
+	@$(NODE); NO_COLOR=1 GOGC=800 NODE_COMPILE_CACHE=$(CURDIR)/node_modules/.cache/compiled $(MAKE) --no-print-directory --jobs=2 --output-sync $(CHECKS)
 
 $(CHECKS): check-%: ; @node --run $*
 

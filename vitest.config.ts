@@ -45,7 +45,8 @@ export default defineConfig({
           hookTimeout: 120_000,
           maxWorkers: Number(process.env["KUBE_ELEVATE_FILES"] ?? 3),
           sequence: { groupOrder: 1 },
-          env: { NODE_COMPILE_CACHE: resolve("node_modules/.cache/compiled") }, // for the hundreds of processes that they start
+          // for the hundreds of processes that they start: sources are read once, and Go collects less often, for memory
+          env: { NODE_COMPILE_CACHE: resolve("node_modules/.cache/compiled"), GOGC: "300" },
         },
       })),
     ],
