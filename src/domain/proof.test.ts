@@ -167,6 +167,11 @@ test("EN12, EN13: a ticket opens a Pending authenticator until its time, and nev
   expect(enrollable(invited(undefined, { disabled: true }), now)?.reason).toBe("CallerUnknown");
 });
 
+test("TA22: what was sealed stays enrolled, though somebody sets it back to Pending", () => {
+  expect(enrollable(invited({ phase: "Pending", keyID: "k1" }), now)).toBeUndefined();
+  expect(enrollable(invited({ phase: "Pending", keyID: "k1", seal: "s" }), now)?.reason).toBe("CallerUnknown");
+});
+
 test.each([
   [0, 0, undefined], // it keeps no count
   [0, 1, undefined],

@@ -50,6 +50,21 @@ test("TA01: a proof whose seal does not hold is broken, whatever the phase", () 
     expect(proofOf({ ...pending, phase }, false)).toEqual(broken);
 });
 
+test("TA22: an open record that has what only a later step writes has no proof; with what its own step wrote it has", () => {
+  const grant = { bindingName: "b", expirationTime: "2026-11-24T10:16:00.000Z" };
+  const begun = { ...grant, grantTime: "2026-11-24T10:01:01.000Z" };
+  const endTime = "2026-11-24T10:02:00.000Z";
+  expect(proofOf({ ...pending, grant })).toEqual(broken);
+  expect(proofOf({ phase: "Pending", offer })).toBeUndefined();
+  expect(proofOf({ phase: "Pending", offer, grant })).toEqual(broken);
+  expect(proofOf({ phase: "Pending", offer, endTime })).toEqual(broken);
+  expect(proofOf({ ...pending, phase: "Granting", grant })).toMatchObject({ seal: "good" });
+  expect(proofOf({ ...pending, phase: "Granting", grant: begun })).toEqual(broken);
+  expect(proofOf({ ...pending, phase: "Granting", grant, endTime })).toEqual(broken);
+  expect(proofOf({ ...pending, phase: "Active", grant: begun })).toMatchObject({ seal: "good" });
+  expect(proofOf({ ...pending, phase: "Active", grant: begun, endTime })).toEqual(broken);
+});
+
 test("TA01: a proof by what was not offered, or for a time that cannot be read, is broken", () => {
   expect(proofOf({ ...pending, verification: { ...verification, method: "WebAuthn" } })).toEqual(broken);
   const forEver = [{ method: "TOTP" as const, duration: "for ever" }];

@@ -57,6 +57,12 @@ const unknownKey = (ports: ControllerPorts): ControllerPorts => ({
   },
 });
 
+test("TA11: a proof for another cluster, under a key that is known here, is none", async () => {
+  const { controller, status } = await proven();
+  await reconcile({ ...controller, cluster: { name: "other", uid: "c2" } }, key, {});
+  expect(await status()).toMatchObject({ phase: "Denied", reason: "RecordTampered" });
+});
+
 test("a proof whose key is not known yet is neither granted nor denied", async () => {
   const { controller, status } = await proven();
   await expect(reconcile(unknownKey(controller), key, {})).rejects.toThrow("not known yet");
