@@ -61,6 +61,9 @@ export const domainGuards: readonly Guard[] = [
   ...guardsOf("src/domain/record.ts", "src/domain/record.test.ts", {
     "a seal that does not hold makes no proof": ["if (!sealHolds || verification", "if (verification"],
     "what was not offered lasts no time": [" || durationMs === undefined", ""],
+    "a record that is ahead of its phase has no proof": [" || isAhead(status))", ")"],
+    "one that is ahead is seen before its proof": ["verification || isAhead(request.status) ?", "verification ?"],
+    "what has ended is not opened again": ["if (endTime !== undefined) return true;", ""],
     "a request that is being deleted is revoked": [
       "if (metadata.deletionTimestamp !== undefined) return",
       "if (false) return",
@@ -107,6 +110,7 @@ export const domainGuards: readonly Guard[] = [
       "if (method) return offer;",
     ],
     "a ticket is spent once": ['if (status?.phase === "Active" || ', "if ("],
+    "what was sealed stays enrolled": ["status?.seal !== undefined || ", ""],
     "a disabled authenticator takes no ticket": [" || spec.disabled === true)\n", ")\n"],
     "a ticket has its time": ["if (now > parseInstant(spec.expirationTime))", "if (false)"],
     "no code is looked at behind a lock": ["if (locked !== undefined) return { next: state, ...locked };", ""],

@@ -13,6 +13,7 @@ export const flowGuards: readonly Guard[] = [
       "request, binding",
     ],
     "the seal": ['? "good" : "broken";\n  } catch', '? "good" : "good";\n  } catch'],
+    "a proof is for this cluster": ["if (offer.cluster.uid !== ports.cluster.uid)", "if (false)"],
     "a seal whose key is not known yet is not believed": [
       "if (seal instanceof Error && !isEnding(step)) throw seal;",
       "",
