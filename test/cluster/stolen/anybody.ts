@@ -15,7 +15,7 @@ import type { Tries } from "../../contract/judging.ts";
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
 const admission = "/apis/admissionregistration.k8s.io/v1";
 export const home = (rest: string): string => `/api/v1/namespaces/elevate-system/${rest}`;
-export const crdPath = (kind: string): string => `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${kind}`;
+const crdPath = (kind: string): string => `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${kind}`;
 const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" };
 const mallory = { apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "mallory" };
 
