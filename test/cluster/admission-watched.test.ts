@@ -89,8 +89,7 @@ test("IA12, IA29: each sabotage of an object of ours: who asks is Denied/Admissi
   }
   const expiration = parseInstant((await lives.get("ends", "fix")).status?.grant?.expirationTime);
   const ending = { user: "alice", namespace: "ends", name: "fix", codeVerifier: "" };
-  const within = expiration - Date.now();
-  const late = forbiddenAfterMs(plane, ending, { from: expiration, within: within + 5_000, every: 100 });
+  const late = forbiddenAfterMs(plane, ending, { from: expiration, within: 20_000, every: 100 });
   late.catch(() => undefined);
 
   for (const one of [...ofPolicies, ...ofCRDs]) {
@@ -115,7 +114,7 @@ test("IA12, IA29: each sabotage of an object of ours: who asks is Denied/Admissi
     const told = await alice.notes("AdmissionUnprotected");
     return all.filter((words) => !told.includes(words));
   };
-  await eventually(async () => (await untold()).length === 0, 10, "Events say all of it").catch(() => undefined);
+  await eventually(async () => (await untold()).length === 0, 20, "Events say all of it").catch(() => undefined);
   expect(await untold()).toEqual([]);
   expect(await late).toBeLessThan(5_000);
   expect(await alice.says("fix", "ends")).toMatch(/^Expired\/Expired/);
@@ -135,13 +134,17 @@ test("IA12: seen though nobody asks: what waits is denied, the policy and an Eve
   ]);
   const says = await alice.ended(name);
   row("three at once", "nobody asks", from, says);
-  await eventually(async () => (await ready())?.reason === "AdmissionUnprotected", 20, "the policy says so");
-  const { status, message } = (await ready()) ?? {};
-  const told = await eventually(async () => alice.notes("AdmissionUnprotected"), 10, "an Event says so");
-  for (const said of [says, message, told, await readyz()]) expect(said).toMatch(/kube-elevate.*; and 2 more/);
-  expect([says, status]).toEqual([expect.stringMatching(denied), "False"]);
+  expect(says).toMatch(denied);
+  const places: Readonly<Record<string, () => Promise<string | undefined>>> = {
+    "/readyz": readyz,
+    "the policy": async () => (await ready())?.message,
+    "an Event": async () => alice.notes("AdmissionUnprotected"),
+  };
+  for (const [place, said] of Object.entries(places))
+    await eventually(async () => (await said())?.includes("; and 2 more"), 20, `${place} says so`);
+  expect(await ready()).toMatchObject({ status: "False", reason: "AdmissionUnprotected" });
 
-  // what somebody added stays when it is applied again
+  // as the policy says: what somebody added stays when it is applied again
   await cluster.kubectl("admin", "delete", "validatingadmissionpolicy", "kube-elevate-limits");
   await cluster.kubectl("admin", "apply", "-k", "config/default");
   await whole();
@@ -283,7 +286,7 @@ function withMore(body: unknown): unknown {
 test("IA34: a field that a newer API server adds is told by an Event, and denies nobody", async () => {
   expect(newer).toBe(true);
   await alice.granted();
-  await eventually(async () => (await alice.notes("AdmissionExtended")).includes("evaluationOrder"), 10, "it is told");
+  await eventually(async () => (await alice.notes("AdmissionExtended")).includes("evaluationOrder"), 20, "it is told");
 }, 60_000);
 
 test("IA33: an API server that stores our policies and enforces none is found by the probe alone, on a change and at the start, and the probe leaves nothing behind", async () => {
