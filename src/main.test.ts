@@ -39,7 +39,10 @@ test("DS08: an unchecked API server is refused before anything is read, in words
 
 test("DS08: the plugin asks nobody anything where certificates are not to be checked, and says what to do", async () => {
   const env = { NODE_TLS_REJECT_UNAUTHORIZED: "0", KUBECTL: "/does/not/exist" };
-  for (const words of [["request", "shop-debug"], ["enroll", "totp"]]) {
+  for (const words of [
+    ["request", "shop-debug"],
+    ["enroll", "totp"],
+  ]) {
     const ended = await run(words, env, "src/cli/main.ts");
     expect(ended).toMatchObject({ code: 1, stdout: "" });
     expect(ended.stderr).toMatch(/^error: NODE_TLS_REJECT_UNAUTHORIZED=0 is refused: .*\n {2}Unset it, and try again/);
