@@ -1,4 +1,4 @@
-import express, { type Request, type RequestHandler } from "express";
+import type { Request, RequestHandler } from "express";
 import { refuse, type Told } from "./refusal.ts";
 
 /** What this room needs of a schema of wire.ts. */
@@ -12,14 +12,31 @@ export type BodySchema<T> = {
       };
 };
 
-/** Reads JSON up to `limit` bytes: no compression (a bomb needs it), and nothing of what was sent is told back. */
+/**
+ * Reads JSON of at most `limit` bytes. What is larger is refused by the byte that is too many, or by its announced length:
+ * Express's own reader would read it to its end before it answers. Nothing of what was sent is told back.
+ */
 export function jsonReader(limit: number): RequestHandler {
-  const reader = express.json({ limit, inflate: false, strict: true, type: () => true });
-  return (request, response, next) =>
-    reader(request, response, (error?: unknown) => {
-      if (error === undefined) next();
-      else refuse(response, readingMistake(error, limit));
-    });
+  const tooLarge: Told = { reason: "RequestEntityTooLarge", message: `the body has at most ${String(limit)} bytes` };
+  return (request, response, next) => {
+    const chunks: Buffer[] = [];
+    let left = limit;
+    const take = (chunk: Buffer): void => {
+      left -= chunk.length;
+      if (left >= 0) chunks.push(chunk);
+      else {
+        request.off("data", take).off("end", end);
+        refuse(response, tooLarge);
+      }
+    };
+    const end = (): void => {
+      request.body = parsed(Buffer.concat(chunks));
+      if (request.body === undefined) refuse(response, noJSON);
+      else next();
+    };
+    if (Number(request.headers["content-length"] ?? 0) > limit) refuse(response, tooLarge);
+    else request.on("data", take).once("end", end);
+  };
 }
 
 /** One Content-Type, and it is JSON in UTF-8; a browser's form or plain text, which need no preflight, never get in. */
@@ -47,10 +64,12 @@ export function readBody<T>(schema: BodySchema<T>, body: unknown): { readonly va
   return { reason: "BadRequest", message };
 }
 
-/** What went wrong while the body was read, as body-parser names it. */
-function readingMistake(error: unknown, limit: number): Told {
-  const type = error instanceof Error && "type" in error ? error.type : undefined;
-  if (type === "entity.too.large")
-    return { reason: "RequestEntityTooLarge", message: `the body has at most ${limit} bytes` };
-  return { reason: "BadRequest", message: "the body is no JSON object, or did not arrive whole" };
+const noJSON: Told = { reason: "BadRequest", message: "the body is no JSON object" };
+
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
 }

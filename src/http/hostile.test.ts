@@ -249,6 +249,18 @@ test("HT01: a gzip bomb is refused by what its header says, and one that says no
   expect(calls).toEqual([]);
 });
 
+test("HT01: what is too large is refused by its first byte too many, and nobody waits for its end", async () => {
+  const { port, calls } = await serve();
+  const begun = "x".repeat(20_000);
+  for (const body of [
+    [chunked, `${(1e9).toString(16)}\r\n${begun}`],
+    ["Content-Length: 1000000000", begun],
+    ["Content-Length: 16385", ""],
+  ])
+    expect(refusalIn(await spoken(port, message(verifying, ["Host: x", type, body[0] ?? ""], body[1]))).code).toBe(413);
+  expect(calls).toEqual([]);
+});
+
 test("HT01: 10^5 nested lists are too large; as many as fit are no body, alone or within a field", async () => {
   const { post, calls } = await serve();
   expect((await post({ raw: "[".repeat(100_000) })).status).toBe(413);
