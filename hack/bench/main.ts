@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { startTemporaryControlPlane } from "../controlplane/temporary.ts";
+import { underAttack } from "./attacks.ts";
 import { expiry } from "./expiry.ts";
 import { memory } from "./memory.ts";
 import { persons } from "./persons.ts";
@@ -10,7 +11,7 @@ import { type Bench, documentOf, printTable, type Row } from "./report.ts";
 // differ and are noisy: read the ratios. Progress goes to stderr, a table for each bench and one JSON document to stdout.
 // Arguments: the name of one bench, or "" for all; a file for the document besides.
 
-const benches: { readonly [name: string]: Bench } = { proof, expiry, memory };
+const benches: { readonly [name: string]: Bench } = { proof, expiry, memory, attacks: underAttack };
 
 const [only = "", path = ""] = process.argv.slice(2);
 if (only !== "" && benches[only] === undefined)
