@@ -49,7 +49,7 @@ uninstall: node_modules/.installed ## `make uninstall CONFIRM=yes`: README's lin
 	@$(NODE); exec node hack/uninstall.ts "$(CONFIRM)"
 
 .PHONY: bench
-bench: node_modules/.installed ## measures beside floors, with a JSON document; only=proof|expiry|memory, JSON=path; never in `make test`
+bench: node_modules/.installed ## measures beside floors, with a JSON document; only=proof|expiry|memory|attacks, JSON=path; never in `make test`
 	@$(NODE); exec node hack/bench/main.ts "$(only)" "$(JSON)"
 
 .PHONY: crds
