@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Refusal, refusalsIn } from "./audit.ts";
 import { type CrdShadow, writeCrdShadows } from "./crd-shadows.ts";
+import { heldTwice } from "./held-twice.ts";
 import { type Outcome, tell } from "./outcome.ts";
 import { type Shadow, writeShadows } from "./shadows.ts";
 import { copyTree, type Tree } from "./tree.ts";
@@ -30,14 +31,20 @@ export async function loosenWalls(groups: readonly Wall[], named: string): Promi
     console.log("walls: control planes with shadows in them are prepared");
     execFileSync(process.execPath, ["--input-type=module", "--eval", prepare], { cwd: tree.dir, stdio: "inherit" });
     const { seen, wrong } = await refusalsOfAll(tree);
-    const found = (what: string, isCause: (refusal: Refusal) => boolean): Outcome => ({
-      what,
-      caughtBy: seen.find(isCause)?.by,
-    });
+    const found = (what: string, isCause: (refusal: Refusal) => boolean): Outcome => {
+      const caughtBy = seen.find(isCause)?.by;
+      const twice = heldTwice[what];
+      if (twice !== undefined && caughtBy !== undefined) wrong.push(`held-twice.ts: ${what} is caught by ${caughtBy}`);
+      return { what, caughtBy: caughtBy ?? (twice && `no test, as it is held twice: ${twice}`) };
+    };
     const outcomes = {
       admission: shadows.map((shadow) => found(shadow.what, (refusal) => hangsOn(refusal, shadow))),
       crds: ofCrds.map((shadow) => found(shadow.what, (refusal) => hangsOnRule(refusal, shadow))),
     };
+    const known = new Set(Object.values(outcomes).flatMap((some) => some.map(({ what }) => what)));
+    wrong.push(
+      ...Object.keys(heldTwice).flatMap((what) => (known.has(what) ? [] : [`held-twice.ts: no guard is ${what}`])),
+    );
     const all = groups.flatMap((group) => outcomes[group]).filter(({ what }) => what.includes(named));
     for (const [index, outcome] of all.entries()) tell("walls", index + 1, all.length, outcome);
     if (wrong.length > 0) throw new Error(`beside shadows not all is well:\n${wrong.join("\n")}`);
@@ -73,9 +80,7 @@ function castShadows(tree: Tree): readonly [readonly Shadow[], readonly CrdShado
 const before = (text: string, resource: string, shadow: string): string =>
   text.replace(`  - ${resource}\n`, `  - ${shadow}\n  - ${resource}\n`);
 
-async function refusalsOfAll(
-  tree: Tree,
-): Promise<{ readonly seen: readonly Seen[]; readonly wrong: readonly string[] }> {
+async function refusalsOfAll(tree: Tree): Promise<{ readonly seen: readonly Seen[]; readonly wrong: string[] }> {
   const waiting = [...suites.entries()];
   const seen: Seen[] = [];
   const wrong: string[] = [];
@@ -99,9 +104,9 @@ async function refusalsOfAll(
   return { seen, wrong };
 }
 
-/** Tests of one file run one after another. What comes before them all, or after, is no test's. */
+/** Tests of one file run one after another. What comes before them all is no test's. */
 function during(refusal: Refusal, file: string, ended: readonly Ended[]): readonly Seen[] {
-  const test = ended.find(({ from, to }) => from <= refusal.at && refusal.at < to);
+  const test = ended.findLast(({ from }) => from <= refusal.at);
   return test === undefined ? [] : [{ ...refusal, by: `${file}: ${test.name}` }];
 }
 
@@ -113,12 +118,9 @@ function hangsOn({ message, annotations }: Refusal, { policy, whole, without }: 
   return key !== undefined && !(key in annotations);
 }
 
-/** Whether nothing but this rule refused it, which without the guard would not. */
+/** Whether nothing but this rule refused it, which without the guard would not, or in other words: it cannot be evaluated. */
 function hangsOnRule({ causes }: Refusal, { whole, without }: CrdShadow): boolean {
   const wrong = causes.filter((cause) => !cause.includes("(shadow "));
-  return (
-    wrong.length > 0 &&
-    wrong.every((cause) => cause.endsWith(whole)) &&
-    !causes.some((cause) => cause.endsWith(without))
-  );
+  const stays = causes.some((cause) => cause.endsWith(without) && !cause.includes("evaluating rule"));
+  return wrong.length > 0 && wrong.every((cause) => cause.endsWith(whole)) && !stays;
 }

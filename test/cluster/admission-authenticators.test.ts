@@ -126,6 +126,48 @@ test("EN14, TA01: status is the verifier's alone, and counters and seals never g
   await expectRefusedBy(422, "status cannot be removed", { status: status("verifier", null) });
 });
 
+test("EN14, TA01: of a key nothing goes back, and its credential is set once, in each of its parts", async () => {
+  const { merge, post } = installed;
+  const key = authenticatorsPath(`/${hex("alice")}.key-3`);
+  landed(await post("alice", authenticatorsPath(), authenticatorBody("alice", "key-3")));
+  const status = (change: object): Promise<Reply> => merge("verifier", `${key}/status`, { status: change });
+  landed(await status({ phase: "Pending" }));
+  const webauthn = {
+    credentialId: "AAAA",
+    publicKey: "AAAA",
+    signCount: 1,
+    aaguid: "00000000-0000-0000-0000-000000000000",
+    transports: [],
+    backupEligible: false,
+    rpId: "elevate.example.com",
+    origin: "https://elevate.example.com",
+  };
+  await expectRefusedBy(422, "Active comes with keyID and seal", {
+    "no keyID": status({ phase: "Active", seal: "s" }),
+    "no seal": status({ phase: "Active", keyID: "k" }),
+  });
+  await expectAccepted({ "the verifier": await status({ phase: "Active", keyID: "k", seal: "s", webauthn }) });
+  const others = {
+    credentialId: "BBBB",
+    publicKey: "BBBB",
+    aaguid: "00000000-0000-0000-0000-000000000001",
+    backupEligible: true,
+    rpId: "evil.example",
+    origin: "https://evil.example",
+  };
+  for (const [part, value] of Object.entries(others))
+    await expectRefusedBy(422, "credential is set once", { [part]: status({ webauthn: { [part]: value } }) });
+  await expectRefusedBy(422, "credential is set once", {
+    "aaguid, removed": status({ webauthn: { aaguid: null } }),
+    "backupEligible, removed": status({ webauthn: { backupEligible: null } }),
+  });
+  await expectRefusedBy(422, "webauthn cannot be removed", { webauthn: status({ webauthn: null }) });
+  await expectRefusedBy(422, "seal and keyID are set once", { keyID: status({ keyID: "other" }) });
+  await judge.expectRefused("authenticator", 10, "DeleteNotPermitted", {
+    "an Active one that she added herself": deletes("alice", key),
+  });
+});
+
 test("EN14: nothing of it changes, but that an inviter disables it; who deletes what", async () => {
   const { merge, post } = installed;
   const spec = (user: string, change: object): Promise<Reply> => merge(user, alices, { spec: change });
@@ -182,6 +224,8 @@ test("EN14: policy 8 holds where somebody edits the CRD", async () => {
   expect(await eventually(edited, 30, "the CRD's own rule is gone")).toBe(true);
   await judge.expectRefused("authenticator", 7, "InvalidAuthenticator", {
     owner: change({ owner: { username: "bob" } }),
+    method: change({ method: "WebAuthn" }),
+    expirationTime: change({ expirationTime: at(99) }),
     codeChallenge: change({ codeChallenge: challengeOf("two") }),
     "disabled, undone": change({ disabled: false }),
     "invitedBy, removed": change({ invitedBy: null }),

@@ -101,6 +101,21 @@ test("TA03: the controller creates none of another shape", async () => {
     "an owner of another kind": formed({ ownerReferences: [{ ...owner, kind: "ElevationPolicy" }] }),
     "an owner that controls": formed({ ownerReferences: [{ ...owner, controller: true }] }),
     "a finalizer": formed({ finalizers: ["evil.example/x"] }),
+    "nothing that looks like ours": formed({ name: "mine", labels: undefined }),
+    "an owner of another version": formed({ ownerReferences: [{ ...owner, apiVersion: "kube-elevate.dev/v1beta1" }] }),
+    "an owner of another uid": formed({ ownerReferences: [{ ...owner, uid: `00000000${uid.slice(8)}` }] }),
+    "an owner that waits for it": formed({ ownerReferences: [{ ...owner, blockOwnerDeletion: true }] }),
+    "a uid that is none": formed({
+      name: "elevate:b1:not-a-ui",
+      labels: { ...label, "kube-elevate.dev/request-uid": "not-a-uid" },
+      ownerReferences: [{ ...owner, uid: "not-a-uid" }],
+    }),
+    "a ClusterRoleBinding, with the right": installed.as(
+      "admin",
+      [`--as=${accountName("controller")}`, "--as-group=system:masters"],
+      "create",
+      { ...bindingBody(request), kind: "ClusterRoleBinding" },
+    ),
   });
   const annotated = (changes: object): Promise<Reply> =>
     formed({
@@ -111,7 +126,7 @@ test("TA03: the controller creates none of another shape", async () => {
     });
   await judge.expectRefused("bindings", 3, "BindingRefused", {
     "a system: subject": creates({ user: "system:anonymous" }),
-    "a Group": creates({ subjects: [{ ...bob, kind: "Group" }] }),
+    "a Group": creates({ subjects: [{ ...bob, kind: "Group", name: "alice" }] }),
     "two subjects": creates({ subjects: [bob, bob] }),
     "no subject": creates({ subjects: [] }),
     "another requester": annotated({ "kube-elevate.dev/requester": "bob" }),
@@ -144,6 +159,7 @@ test("TA03: neither roles nor namespaces of the cluster are ever bound", async (
   });
   await judge.expectRefused("bindings", 6, "BindingRefused", {
     "elevate-system": post("controller", bindingsPath("elevate-system", "?dryRun=All"), bindingBody(request)),
+    "kube-system": post("controller", bindingsPath("kube-system", "?dryRun=All"), bindingBody(request)),
   });
 });
 
@@ -153,6 +169,11 @@ test("TA02: a binding that stands is changed by nobody, the garbage collector in
   await eventually(() => mayGetPods("alice"), 5, "alice is allowed");
   const longer = { annotations: { "kube-elevate.dev/expiration-time": at(90_000) } };
   const applied = { ...bindingBody(request), metadata: { name: nameOfBinding(request) }, subjects: [bob] };
+  const asController = [`--as=${accountName("controller")}`, "--as-group=system:masters", "-n", "shop"];
+  const stored = z
+    .object({ metadata: z.object({ name: z.string(), labels: z.unknown(), annotations: z.unknown() }) })
+    .loose()
+    .parse((await call("admin", "GET", path())).body);
   landed(await post("admin", all, { ...bindingBody(request, { user: "bob" }), metadata: { name: "plain" } }));
   await judge.expectRefused("bindings", 1, "BindingRefused", {
     "another subject": merge("admin", path(), { subjects: [bob] }),
@@ -164,6 +185,17 @@ test("TA02: a binding that stands is changed by nobody, the garbage collector in
       merging.replace("merge", "strategic-merge"),
     ),
     "another subject, by apply": call("admin", "PATCH", `${path()}?fieldManager=x&force=true`, applied, applying),
+    "what is there, by another field manager": call(
+      "admin",
+      "PATCH",
+      `${path()}?fieldManager=x`,
+      { ...applied, ...stored, subjects: undefined },
+      applying,
+    ),
+    "the controller, with the right": installed.as("admin", asController, "apply", {
+      ...bindingBody(request),
+      metadata: { ...stored.metadata, labels: { a: "b" } },
+    }),
     "a label more": call(
       "nora",
       "PATCH",
@@ -247,6 +279,10 @@ test("TA02, TA07: our accounts delete no binding but ours; the probe tells wheth
   await judge.expectRefused("bindings", 1, "BindingRefused", {
     "a later end while terminating": merge("admin", path(), {
       metadata: { annotations: { "kube-elevate.dev/expiration-time": at(90_000) } },
+    }),
+    "no labels with the finalizer off": merge("admin", path(), { metadata: { finalizers: null, labels: null } }),
+    "no owner with the finalizer off": merge("admin", path(), {
+      metadata: { finalizers: null, ownerReferences: null },
     }),
     "a subject more with the finalizer off": merge("admin", path(), {
       metadata: { finalizers: null },

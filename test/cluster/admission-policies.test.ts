@@ -82,6 +82,7 @@ test.each(trusted)(
         kind === "secrets" ? { stringData: { b: "c" } } : { binaryData: data },
       ),
       "the other account, with the right": as("admin", asOther, "apply", whole),
+      "made anew": installed.post("nora", `${path(kind)}?dryRun=All`, whole),
     });
     await expectRefusedBy(403, "cannot patch", { "the other account": merge(other, here, { data }) });
     await expectAccepted({ "emptied by the writer": await merge(writer, here, { data: null }) });

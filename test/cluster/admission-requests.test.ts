@@ -219,6 +219,22 @@ test("IA17, IA21: the limits of the policy are told at create", async () => {
     Exists: uma("bare", labelled),
     DoesNotExist: uma("frozen", labelled),
   });
+  for (const [index, expression] of expressions.entries())
+    await post(
+      "admin",
+      policiesPath(),
+      policyBody(`by-${String(index)}`, { namespaceSelector: { matchExpressions: [expression] } }),
+    );
+  const alone = async (index: number, namespace: string): Promise<Reply> =>
+    uma(namespace, { policyName: `by-${String(index)}` });
+  await eventually(async () => (await alone(3, "frozen")).code === 403, 10, "the last of them is known");
+  await judge.expectRefused("limits", 1, "NamespaceNotSelected", {
+    "In alone, another value": alone(0, "dev"),
+    "In alone, no label": alone(0, "bare"),
+    "NotIn alone": alone(1, "dev"),
+    "Exists alone": alone(2, "bare"),
+    "DoesNotExist alone": alone(3, "frozen"),
+  });
   await judge.expectRefused("limits", 2, "DurationTooLong", {
     "61m of 1h": asks("alice", { duration: "61m" }),
     "91s of 90s": uma("shop", { ...labelled, duration: "91s" }),
@@ -341,6 +357,7 @@ test("IA14: no field of spec but the two changes, by whomever and however", asyn
     "duration, by a revoker": patches("sre", "fixed", { spec: { duration: "11m" } }),
     "duration, by system:masters": patches("admin", "fixed", { spec: { duration: "11m" } }),
     "duration, removed": patches("alice", "fixed", { spec: { duration: null } }),
+    "justification, removed": patches("alice", "fixed", { spec: { justification: null } }),
     "duration, by JSON patch": call("alice", "PATCH", path, byPatch, jsonPatching),
     "duration, by apply": call("alice", "PATCH", `${path}?fieldManager=x&force=true`, applied, applying),
     "duration, by update": call("admin", "PUT", path, longer),
@@ -408,6 +425,23 @@ test("TA04: a record is kept: while access lasts nobody deletes it, and afterwar
     "bob, who may do anything in this namespace alone": remove("bob", "d-over"),
     "bob, all that are over": removeAll("bob", "Expired"),
     "the controller, a Pending one": remove("controller", "d-pending"),
+  });
+  const revoking = [
+    "create",
+    "clusterrolebinding",
+    "alice-revokes",
+    "--clusterrole=kube-elevate-revoker",
+    "--user=alice",
+  ];
+  await plane.run("admin", revoking);
+  const mayRevoke = ["auth", "can-i", "revoke", "elevationpolicies.kube-elevate.dev/shop-debug"];
+  await eventually(
+    async () => (await plane.run("alice", mayRevoke, { check: false })).code === 0,
+    10,
+    "alice may revoke",
+  );
+  await judge.expectRefused("request-change", 7, "DeleteNotPermitted", {
+    "alice, her own, though she may revoke": remove("alice", "d-over"),
   });
   await expectAccepted({
     "sre, a Pending one": remove("sre", "d-pending"),

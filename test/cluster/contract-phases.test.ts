@@ -82,6 +82,10 @@ test("EX21: what a phase brings comes with it, and is written once", async () =>
   await expectRefusedBy(422, "nothing comes before the first phase", {
     "an offer alone": tries("once-new", { offer }),
   });
+  await expectRefusedBy(422, "nothing comes before the first phase", {
+    "a grant alone": tries("once-new", { grant }),
+    "an endTime alone": tries("once-new", { endTime: at(0) }),
+  });
   await expectRefusedBy(422, "comes with endTime and reason", {
     "no endTime": tries("once-new", denied),
     "no reason": tries("once-new", { phase: "Denied", endTime: at(0) }),
@@ -113,7 +117,10 @@ test("EX21: what a phase brings comes with it, and is written once", async () =>
       changed: tries("once-active", { grant: { [field]: value } }),
       removed: tries("once-active", { grant: { [field]: null } }),
     });
-  await expectRefusedBy(422, "grant cannot be removed", { grant: tries("once-active", { grant: null }) });
+  await expectRefusedBy(422, "grant cannot be removed", {
+    grant: tries("once-active", { grant: null }),
+    "grant, with its end": tries("once-active", { phase: "Revoked", ...end, grant: null }),
+  });
   await expectRefusedBy(422, "phase cannot be removed", { phase: tries("once-active", { phase: null }) });
   await expectRefusedBy(422, "status cannot be removed", { status: tries("once-active", null) });
 });

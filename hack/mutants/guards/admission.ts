@@ -13,8 +13,8 @@ export const admissionGuards: readonly Guard[] = [
     ],
     "what is kept is written": ['(await admission.swapSeen(seen, keep)) === "won"', "true"],
     "a request is judged by a look of its own time": [
-      "      await look();\n      return remembers(request);",
-      "      return remembers(request);",
+      'await look("all at once");\n      return remembers(request);',
+      "return remembers(request);",
     ],
     "a look that is older than a second is none": [
       "if (running !== undefined && elapsedMs() - running.begunMs <= freshMs)",
