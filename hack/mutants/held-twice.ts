@@ -57,4 +57,10 @@ export const heldTwice: { readonly [what: string]: string } = {
     "the other rules of the first phase say it too",
   "elevationrequests: the first phase is Pending or Denied, without verification or grant, without !has(self.status.verification)":
     "the other rules of the first phase say it too",
+  "elevationrequests: verification is set while Pending, without has(oldSelf.phase)":
+    "what comes after Pending has one that is set once, and before it there may be none",
+  "elevationrequests: verification is set while Pending, without oldSelf.phase == 'Pending'":
+    "what comes after Pending has one that is set once, and before it there may be none",
+  'elevationrequests: without the rule "verification is set while Pending"':
+    "what comes after Pending has one that is set once, and before it there may be none",
 };
