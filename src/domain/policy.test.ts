@@ -150,23 +150,23 @@ test.each([
   expect(selects(selector, { env: "prod" })).toBe(expected);
 });
 
+const refusalOfKey = (
+  webauthn: ElevationPolicy["spec"]["authentication"]["webauthn"],
+  key: Parameters<typeof refusesKey>[1],
+) =>
+  refusesKey({ ...policy, spec: { ...policy.spec, authentication: { methods: ["WebAuthn"], webauthn } } }, key)?.reason;
+
 test("a policy names the keys that it takes: copied between devices or not, and of which models", () => {
   const model = "ee882879-721c-4913-9775-3dfcce97072a";
-  const word = (
-    webauthn: ElevationPolicy["spec"]["authentication"]["webauthn"],
-    key: Parameters<typeof refusesKey>[1],
-  ) =>
-    refusesKey({ ...policy, spec: { ...policy.spec, authentication: { methods: ["WebAuthn"], webauthn } } }, key)
-      ?.reason;
   const synced = { aaguid: model, backupEligible: true };
-  expect(word(undefined, synced)).toBeUndefined();
-  expect(word({ allowSynced: true }, synced)).toBeUndefined();
-  expect(word({ allowSynced: false }, synced)).toBe("MethodNotAllowed");
-  expect(word({ allowSynced: false }, { ...synced, backupEligible: false })).toBeUndefined();
-  expect(word({ aaguids: [model] }, synced)).toBeUndefined();
-  expect(word({ aaguids: [] }, synced)).toBeUndefined();
-  expect(word({ aaguids: [model] }, { ...synced, aaguid: "00000000-0000-0000-0000-000000000000" })).toBe(
+  expect(refusalOfKey(undefined, synced)).toBeUndefined();
+  expect(refusalOfKey({ allowSynced: true }, synced)).toBeUndefined();
+  expect(refusalOfKey({ allowSynced: false }, synced)).toBe("MethodNotAllowed");
+  expect(refusalOfKey({ allowSynced: false }, { ...synced, backupEligible: false })).toBeUndefined();
+  expect(refusalOfKey({ aaguids: [model] }, synced)).toBeUndefined();
+  expect(refusalOfKey({ aaguids: [] }, synced)).toBeUndefined();
+  expect(refusalOfKey({ aaguids: [model] }, { ...synced, aaguid: "00000000-0000-0000-0000-000000000000" })).toBe(
     "MethodNotAllowed",
   );
-  expect(word({ aaguids: [model] }, {})).toBe("MethodNotAllowed");
+  expect(refusalOfKey({ aaguids: [model] }, {})).toBe("MethodNotAllowed");
 });
