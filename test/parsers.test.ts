@@ -105,7 +105,7 @@ test("times: what is written is read back, also without milliseconds; noise is p
       const written = formatInstant(instant(ms));
       expect(parseInstant(written)).toBe(ms);
       expect(parseInstant(`${written.slice(0, 19)}Z`)).toBe(ms - (ms % 1000));
-      expect(parseInstant(written.slice(0, -1) + noise)).toBe(noise === "Z" ? ms : 0);
+      expect(parseInstant(written.slice(0, -1) + noise)).toBe(/^\d{0,6}Z$/.test(noise) ? ms : 0);
       expect(parseInstant(noise)).toBe(0);
     }),
   );
