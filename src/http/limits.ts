@@ -12,6 +12,8 @@ export type Limits = {
   /** To the end of its body; an answer may take longer than that. */
   readonly requestMs: number;
   readonly keepAliveMs: number;
+  /** A stranger is answered at a multiple of this: what was looked up for him takes longer where something is there. */
+  readonly strangerMs: number;
   /** Without a byte either way; longer than any answer takes. For who does not read what is answered. */
   readonly silentMs: number;
   readonly connections: number;
@@ -33,6 +35,7 @@ export const usualLimits: Limits = {
   headersMs: 5_000,
   requestMs: 20_000,
   keepAliveMs: 5_000,
+  strangerMs: 50,
   silentMs: 30_000,
   connections: 1_000,
   inFlight: 256,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from "express";
 import {
   type ChallengeAnswer,
@@ -98,7 +99,7 @@ const oneHost: RequestHandler = (request, response, next) => {
 };
 
 function handler<B>(
-  { clock }: RouteOptions,
+  { clock, limits: { strangerMs } }: RouteOptions,
   { inFlight }: Rings,
   schema: BodySchema<B>,
   status: number,
@@ -111,7 +112,10 @@ function handler<B>(
       return;
     }
     await inFlight(request, response, async () => {
+      const begunMs = performance.now();
       const answer = await flow(request, body.value);
+      if (isRefusal(answer) && answer.reason === "CallerUnknown")
+        await sleep(strangerMs - ((performance.now() - begunMs) % strangerMs));
       if (isRefusal(answer)) refuse(response, toldOf(answer, clock()));
       else response.status(status).json(answer);
     });

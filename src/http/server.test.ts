@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import { expect, test } from "vitest";
 import {
@@ -78,6 +79,22 @@ test.each<Reason>([...endpointReasons, ...refusalReasons, "DeadlinePassed"])(
     expect(statusOf(answer).message).toMatch(reason === "CallerUnknown" ? /codeVerifier/ : /^a sentence$/);
   },
 );
+
+test("HT11: a stranger is not told sooner where there was less to look up", async () => {
+  const strangerMs = 300;
+  const told = async (lookedUpMs: number): Promise<number> => {
+    let begunMs = 0;
+    const challenge = async () => {
+      begunMs = performance.now();
+      await sleep(lookedUpMs);
+      return { reason: "CallerUnknown", message: "" } as const;
+    };
+    const { post } = await serve({ challenge }, { strangerMs });
+    expect((await post({ path: challengePath, body: { codeVerifier } })).status).toBe(401);
+    return performance.now() - begunMs;
+  };
+  for (const ms of await Promise.all([told(0), told(100)])) expect(ms).toBeGreaterThan(strangerMs - 10);
+});
 
 test("HT11: whatever a flow says with CallerUnknown, the answer is the same, headers and all", async () => {
   const answers: Answer[] = [];
