@@ -35,7 +35,10 @@ export async function loosenWalls(groups: readonly Wall[], named: string): Promi
       const caughtBy = seen.find(isCause)?.by;
       const twice = heldTwice[what];
       if (twice !== undefined && caughtBy !== undefined) wrong.push(`held-twice.ts: ${what} is caught by ${caughtBy}`);
-      return { what, caughtBy: caughtBy ?? (twice && `no test, as it is held twice: ${twice}`) };
+      return {
+        what,
+        caughtBy: caughtBy ?? (twice === undefined ? undefined : `no test, as it is held twice: ${twice}`),
+      };
     };
     const outcomes = {
       admission: shadows.map((shadow) => found(shadow.what, (refusal) => hangsOn(refusal, shadow))),
