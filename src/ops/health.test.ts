@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { type Check, serveHealth } from "./health.ts";
 
@@ -41,3 +43,19 @@ test("a port that is taken is an error, not a silence", async () => {
   open.push(first);
   await expect(serveHealth({ port: first.port, address: "127.0.0.1", checks })).rejects.toThrow("EADDRINUSE");
 });
+
+test("HT02: whoever holds a hundred connections open keeps no kubelet out", async () => {
+  const health = await serveHealth({ port: 0, address: "127.0.0.1", checks });
+  open.push(health);
+  const idle = await Promise.all(Array.from({ length: 100 }, async () => connected(health.port)));
+  const response = await fetch(`http://127.0.0.1:${health.port}/livez`, { signal: AbortSignal.timeout(3_000) });
+  expect(response.status).toBe(200);
+  await expect.poll(() => idle.filter((socket) => socket.destroyed).length).toBeGreaterThanOrEqual(36);
+  for (const socket of idle) socket.destroy();
+});
+
+async function connected(port: number): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+  await once(socket, "connect");
+  return socket;
+}

@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:http";
+import type { Socket } from "node:net";
 
 /** Undefined: all is well; else what is missing, for people. It must answer at once: from memory, never by a request. */
 export type Check = () => string | undefined;
@@ -14,12 +15,13 @@ export async function serveHealth({
   address,
   checks,
 }: Options): Promise<{ port: number; close(): Promise<void> }> {
-  const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000 }, (request, response) => {
+  const timeouts = { requestTimeout: 5_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000 };
+  const server = createServer(timeouts, (request, response) => {
     const [path = "", query] = (request.url ?? "").split("?");
     const { code, text } = answer(path, query === "verbose", checks);
     response.writeHead(code, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" }).end(text);
   });
-  server.maxConnections = 64;
+  makeRoom(server, 64);
   await listening(server, port, address);
   const bound = server.address();
   return {
@@ -30,6 +32,17 @@ export async function serveHealth({
       await closed;
     },
   };
+}
+
+/** For one more than this the oldest goes: whoever holds many keeps no kubelet out, which would restart us. */
+function makeRoom(server: Server, limit: number): void {
+  const open = new Set<Socket>();
+  server.on("connection", (socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    const [oldest] = open;
+    if (open.size > limit) oldest?.destroy();
+  });
 }
 
 type Answer = { readonly code: number; readonly text: string };
