@@ -19,6 +19,7 @@ export async function install(controlPlane: ControlPlane, signal?: AbortSignal):
 /** What comes after the apply; done again it finds nothing to do, for a control plane that began with all of it. */
 export async function putInForce(controlPlane: ControlPlane, signal?: AbortSignal): Promise<void> {
   await Promise.all(questions.map((question) => untilRefused(controlPlane, question, signal)));
+  await untilLimited(controlPlane, signal);
   await untilBelieved(controlPlane);
 }
 
@@ -45,6 +46,45 @@ async function untilBelieved(controlPlane: ControlPlane): Promise<void> {
   } finally {
     await client.close();
   }
+}
+
+/**
+ * An API server finds the kind that the limits are read from up to ten seconds after it starts with them, and refuses
+ * every request till then. Where other policies refuse as well it may tell their word alone: so somebody asks who may.
+ */
+async function untilLimited({ run }: ControlPlane, signal?: AbortSignal): Promise<void> {
+  const name = "kube-elevate-ready";
+  const apiGroup = "rbac.authorization.k8s.io";
+  const kube = { apiGroups: ["kube-elevate.dev"] };
+  const allowed = [
+    {
+      apiVersion: `${apiGroup}/v1`,
+      kind: "ClusterRole",
+      metadata: { name },
+      rules: [
+        { ...kube, resources: ["elevationrequests"], verbs: ["create"] },
+        { ...kube, resources: ["elevationpolicies"], verbs: ["use"] },
+      ],
+    },
+    {
+      apiVersion: `${apiGroup}/v1`,
+      kind: "ClusterRoleBinding",
+      metadata: { name },
+      roleRef: { apiGroup, kind: "ClusterRole", name },
+      subjects: [{ apiGroup, kind: "User", name }],
+    },
+  ];
+  const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: allowed });
+  const request = { ...ours("ElevationRequest", "ready"), spec: { policyName: "ready" } };
+  const asks = ["create", "-n", "default", "--as", name, "--dry-run=server", "-f", "-"];
+  const isInForce = async (): Promise<boolean> =>
+    run("admin", asks, { input: JSON.stringify(request) }).then(
+      () => true, // there are policies, and none of them is called so: the controller would deny it
+      (error: unknown) => String(error).includes("no params found"),
+    );
+  await run("admin", ["apply", "-f", "-"], { input });
+  await eventually(isInForce, 60, "the limits of requests are in force", signal);
+  await run("admin", ["delete", "clusterrole,clusterrolebinding", name]);
 }
 
 /** Each breaks one rule of one policy, and is otherwise well-formed, so that the rule alone can refuse it. All are dry runs. */
