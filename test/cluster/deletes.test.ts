@@ -33,6 +33,12 @@ async function grant(namespace: string, duration = "10m"): Promise<number> {
   expect(await lives.allowed(namespace)).toBe(true);
   return parseInstant(status?.grant?.expirationTime);
 }
+/** Admission was changed under the controller: it has seen that, and believes what is asked from now on. */
+async function untilBelievedAgain(): Promise<void> {
+  const told = "admission is as shipped: requests are believed from then on";
+  await eventually(async () => (await logged(told)).length > 1, 15, "the change is seen");
+  await eventually(async () => (await fetch(`${controller.health}/readyz`)).ok, 15, "the controller is ready again");
+}
 /** When alice is first refused there. */
 async function whenForbidden(namespace: string, seconds: number): Promise<number> {
   await eventually(async () => !(await lives.allowed(namespace)), seconds, `alice is refused in ${namespace}`);
@@ -105,6 +111,7 @@ test("EX37: a request with a deletionTimestamp that somebody's finalizer keeps: 
   const forbidden = await whenForbidden("kept", 5);
   const { status } = await lives.until("kept", "fix", "Revoked", 5);
   await cluster.kubectl("admin", "apply", "-f", guard);
+  await untilBelievedAgain();
   expect(status).toMatchObject({ reason: "RequestDeleted" });
   expect(await lives.bound("kept", "fix")).toBe(false);
   print(`request deleted, kept by a finalizer: 403 after ${String(forbidden - from)} ms`);
