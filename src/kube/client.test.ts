@@ -173,11 +173,29 @@ test("the API server's clock is known by its answers, and ends go by the later c
   expect(client.now()).toBe(own);
 });
 
-test("DS08: a kubeconfig that has certificates not checked is refused, in words that say what to do", async () => {
-  const unchecked = (await readFile(api.kubeconfig, "utf8")).replace("http:", "https:");
-  const file = `${api.kubeconfig}.unchecked`;
-  await writeFile(file, unchecked, { mode: 0o600 });
-  expect(() => connect({ kubeconfig: file })).toThrow(/^insecure-skip-tls-verify is refused: .*certificate-authority/);
-  await writeFile(file, unchecked.replace('"insecure-skip-tls-verify":true', '"insecure-skip-tls-verify":false'));
-  await connect({ kubeconfig: file }).close();
+test.each(["https:", "HTTPS:", "hTTps:"])(
+  "DS08: a kubeconfig that has certificates not checked is refused, in words that say what to do: %s",
+  async (scheme) => {
+    const unchecked = (await readFile(api.kubeconfig, "utf8")).replace("http:", scheme);
+    const file = `${api.kubeconfig}.unchecked`;
+    await writeFile(file, unchecked, { mode: 0o600 });
+    expect(() => connect({ kubeconfig: file })).toThrow(
+      /^insecure-skip-tls-verify is refused: .*certificate-authority/,
+    );
+    await writeFile(file, unchecked.replace('"insecure-skip-tls-verify":true', '"insecure-skip-tls-verify":false'));
+    await connect({ kubeconfig: file }).close();
+  },
+);
+
+test("DS08: nor is one taken that came later, when the token was refused: no call goes by it, now or afterwards", async () => {
+  const before = await readFile(api.kubeconfig, "utf8");
+  api.script = (_asked, response) => json(response, status(401, "Unauthorized", "no"), 401);
+  await writeFile(api.kubeconfig, before.replace("http:", "https:"));
+  const refused = /^insecure-skip-tls-verify is refused/;
+  const call = async () => client.create(core("namespaces"), {});
+  await expect(call()).rejects.toThrow(refused);
+  client.kubeConfig.readAnew(); // as a second later
+  await expect(call()).rejects.toThrow("POST /api/v1/namespaces was not answered");
+  await expect(client.kubeConfig.way()).rejects.toThrow(refused);
+  expect(api.asked).toHaveLength(1);
 });

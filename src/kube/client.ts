@@ -64,8 +64,7 @@ export function connect(options: ConnectOptions = {}): KubeClient {
   const load = (): void => {
     if (kubeconfig === "") kubeConfig.loadFromDefault();
     else kubeConfig.loadFromFile(kubeconfig);
-    const { skipTLSVerify = false, server = "" } = kubeConfig.getCurrentCluster() ?? {};
-    if (skipTLSVerify && server.startsWith("https:")) throw new Error(unchecked);
+    kubeConfig.refuseUnchecked();
   };
   load();
   const clock = serverClock(options.elapsedMs ?? (() => performance.now()));
@@ -144,8 +143,6 @@ export function connect(options: ConnectOptions = {}): KubeClient {
   };
 }
 
-const unchecked =
-  "insecure-skip-tls-verify is refused: the API server's certificate is always checked. Name the authority that signs it in the kubeconfig (certificate-authority)";
 const metadataAlone = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 const heardAgoMsMax = 5_000;
 const pageSize = "100"; // of objects that their makers can fill: what is parsed at once bounds the memory

@@ -34,7 +34,14 @@ export class SharedAgentConfig extends KubeConfig {
     this.#read = undefined;
   }
 
+  /** Throws where the API server's certificate would be taken unseen. Asked whenever a way is made: what is read anew counts. */
+  refuseUnchecked(): void {
+    const { skipTLSVerify = false, server = "" } = this.getCurrentCluster() ?? {};
+    if (skipTLSVerify && new URL(server).protocol !== "http:") throw new Error(unchecked);
+  }
+
   async #readWay(): Promise<Way> {
+    this.refuseUnchecked();
     const options: RequestOptions = {};
     await this.applyToHTTPSOptions(options);
     const { answers, streams } = this.#agentsFor(options);
@@ -79,6 +86,8 @@ export class SharedAgentConfig extends KubeConfig {
   }
 }
 
+const unchecked =
+  "insecure-skip-tls-verify is refused: the API server's certificate is always checked. Name the authority that signs it in the kubeconfig (certificate-authority)";
 const readEveryMs = 1_000; // reading them for each call takes as long as the call
 
 /** More than the controller has passes at once: where a webhook hangs, each holds one, and an ending still finds its own. */
