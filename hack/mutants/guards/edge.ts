@@ -151,11 +151,12 @@ export const edgeGuards: readonly Guard[] = [
       "const answered = (): void => undefined;",
     ],
   }),
-  ...guardsOf("src/http/connections.ts", slow, {
+  ...guardsOf("src/http/connections.ts", "src/http/connections.test.ts", {
     "a bound on connections": ["if (open.size > limit) {", "if (false) {"],
-    "the one that has waited longest goes": [
-      "const [oldest, gone] = waiting.entries().next().value ?? [name, socket];",
-      "const [oldest, gone] = [name, socket];",
+    "who has most of them loses one": ["if (its.size > most.size) most = its;", "most = its;"],
+    "a connection is kept until its last answer": [
+      "if (connection.answers === 0 && open.get(name) === connection)",
+      "if (open.get(name) === connection)",
     ],
   }),
   ...guardsOf("src/http/routes.ts", server, {
