@@ -62,14 +62,15 @@ test("HT11: for what is there, what is not, what ended and what nobody claimed a
 });
 
 test("HT11: of an authenticator that is enrolled, invited, disabled or none it is the same too", async () => {
-  const { enroll, verifier } = provingGround();
+  const { enroll, authenticators, verifier } = provingGround();
   const { metadata, spec } = totpOfAlice;
   const of = (user: string, more: object = {}) => ({
     metadata: { ...metadata, name: `${Buffer.from(user).toString("hex")}.totp` },
     spec: { ...spec, owner: { username: user }, codeChallenge: challengeOf(`ticket of ${user}`), ...more },
   });
   enroll(of("bob", { disabled: true }));
-  const names = [metadata.name, of("bob").metadata.name, of("nobody").metadata.name];
+  authenticators.put(of("ivan", { invitedBy: "ivy" }));
+  const names = [metadata.name, ...["bob", "ivan", "nobody"].map((user) => of(user).metadata.name)];
   const costs = new Set<string>();
   for (const name of names) {
     const { ports, calls } = counted(verifier());
