@@ -46,6 +46,8 @@ const inNamespaces: readonly Row[] = [
   ["", "pods/portforward", `${write} get`, "it stays open, and a pod may serve tokens"],
   ["", "pods/proxy services/proxy", `${writeOrDelete} get`, served],
   ["", "endpoints services", write, network],
+  ["", "services/status", "update patch", "an address that it names is taken from who has it"],
+  ["", "configmaps", write, "pods run on by the scripts and settings in it"],
   ["discovery.k8s.io", "endpointslices", write, network],
   [networking, "ingresses", write, network],
   [networking, "networkpolicies", writeOrDelete, network],
@@ -102,10 +104,10 @@ export const hazards: readonly Hazard[] = [
   ...inNone.map(hazardOf).map((hazard) => ({ ...hazard, why: `${hazard.why} (not by a binding in a namespace)` })),
 ];
 
-/** Resources by group, whatever the verb; what only reads or deletes need not stand here. */
+/** Resources by group, whatever the verb; what only reads or deletes need not stand here, but a subresource, which may be a connection. */
 export const harmless: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
-    "": `bindings configmaps events limitranges persistentvolumeclaims podtemplates resourcequotas ${subresources}`,
+    "": `bindings events limitranges persistentvolumeclaims podtemplates pods/log resourcequotas ${subresources}`,
     apps: subresources,
     [authentication]: "selfsubjectreviews tokenreviews",
     "authorization.k8s.io": "*",

@@ -129,7 +129,23 @@ test.each<readonly [string, PolicyRule, string]>([
     "create pipelineruns.tekton.dev: not known to end with the grant",
   ],
   ["PE03", rule("promote", "pods"), "promote pods: not known to end with the grant"],
-  ["PE03", rule("create", "configmaps", "*"), "create configmaps.*: not known to end with the grant"],
+  ["PE03", rule("create", "leases", "*"), "create leases.*: not known to end with the grant"],
+  [
+    "PE03",
+    rule("patch", "services/status"),
+    "patch services/status: an address that it names is taken from who has it",
+  ],
+  ["PE03", rule("update get", "configmaps"), "update configmaps: pods run on by the scripts and settings in it"],
+  [
+    "PE03",
+    rule("get", "virtualmachineinstances/console", "subresources.kubevirt.io"),
+    "get virtualmachineinstances.subresources.kubevirt.io/console: not known to end with the grant",
+  ],
+  [
+    "PE03",
+    rule("get list", "*", "subresources.kubevirt.io"),
+    "get *.subresources.kubevirt.io: not known to end with the grant",
+  ],
   ["PE03", rule("create", "evil\u202e\n\u001b[2J", "x.io"), "create evil???[2J.x.io: not known to end with the grant"],
 ])("%s: %j: %s", (_row, given, line) => {
   expect(lastingAccess([given])).toEqual([line]);
@@ -156,7 +172,9 @@ test.each<readonly [string, PolicyRule]>([
   ["pods, logs and events are read", rule("get list watch", "pods pods/log events")],
   ["pods are deleted and evicted", rule("delete deletecollection create", "pods/eviction")],
   ["a deployment is scaled", rule("get update patch", "deployments/scale deployments/status", "apps")],
-  ["configmaps are written", rule("*", "configmaps persistentvolumeclaims")],
+  ["configmaps are read and deleted", rule("get list watch delete", "configmaps")],
+  ["claims are written", rule("*", "persistentvolumeclaims")],
+  ["the status of somebody else's kind is read", rule("get", "pipelineruns/status pipelineruns/scale", "tekton.dev")],
   ["tokens are reviewed", rule("create", "tokenreviews", "authentication.k8s.io")],
   ["rights are asked about", rule("create", "selfsubjectaccessreviews", "authorization.k8s.io")],
   ["requests, policies, authenticators are read", rule("get list watch", "*", ours)],

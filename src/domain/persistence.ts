@@ -49,13 +49,21 @@ const unknown = ({ groups, resources, verbs }: Lists): readonly Finding[] =>
       .filter((resource) => harmless.get(group)?.some((pattern) => covers(pattern, resource)) !== true)
       .flatMap((resource) => {
         const told = hazards.filter((hazard) => touched(hazard, group, resource).length > 0);
-        const given = verbs.filter((verb) => !leavesNothing.has(verb) && !told.some((hazard) => isOf(hazard, verb)));
+        const excused = (verb: string): boolean =>
+          verb === "get" ? told.length > 0 || !mayConnect(group, resource) : leavesNothing.has(verb);
+        const given = verbs.filter((verb) => !excused(verb) && !told.some((hazard) => isOf(hazard, verb)));
         const why = "not known to end with the grant";
         return given.length > 0 ? [{ verbs: given, targets: [target(group, resource)], why }] : [];
       }),
   );
 
-const leavesNothing = new Set(["get", "list", "watch", "delete", "deletecollection"]);
+const leavesNothing = new Set(["list", "watch", "delete", "deletecollection"]);
+
+/** A console is opened by GET. Of `*` in a group that the table knows, it knows each subresource. */
+const mayConnect = (group: string, resource: string): boolean =>
+  resource === "*"
+    ? !harmless.has(group) && !hazards.some((hazard) => hazard.group === group)
+    : resource.includes("/") && !/\/(scale|status)$/.test(resource);
 
 const isOf = (hazard: Hazard, verb: string): boolean =>
   verb === "*" || hazard.verbs.some((word) => verb.startsWith(word));
