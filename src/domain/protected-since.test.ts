@@ -35,11 +35,13 @@ test.each<[string, Seen]>([
   expect(protectedSince(intact, seen, before(), now)).toEqual(begun);
 });
 
-test("IA30: other versions than at the look before begin anew, unless another replica has begun already", () => {
+test("IA30: other versions than at the look before begin anew, whatever is kept by then: it may be forged", () => {
   expect(protectedSince(intact, kept("v0"), before({ versions: "v0", seen: kept("v0") }), now)).toEqual(begun);
   const since = later(now, -1_000);
-  const byAnother = protectedSince(intact, kept("v1", since), before({ versions: "v0", seen: kept("v0") }), now);
-  expect(byAnother).toEqual({ protectedSince: since, anew: false, keep: undefined });
+  const saw = before({ versions: "v0", seen: kept("v0") });
+  for (const written of [long, since]) expect(protectedSince(intact, kept("v1", written), saw, now)).toEqual(begun);
+  const ahead = later(now, 7_000);
+  expect(protectedSince(intact, kept("v1", ahead), saw, now)).toMatchObject({ protectedSince: ahead, anew: true });
 });
 
 test("a clock of another replica that is ahead is borne", () => {
@@ -76,11 +78,8 @@ test("IA12: a hole empties what is kept, once, so that whoever looks when it is 
   expect(protectedSince(intact, {}, undefined, now)).toEqual(begun);
 });
 
-test("IA33: a hole that only the probe saw ends anew, whatever others kept; one under other versions as they say", () => {
+test("IA33: a hole that only the probe saw ends anew, whatever others kept, and so does one under other versions", () => {
   const holed = before({ hole: "a wall is down" });
   expect(protectedSince(intact, kept("v1", now), holed, now)).toEqual(begun);
-  expect(protectedSince(intact, kept("v1", now), { ...holed, versions: "v0" }, now)).toMatchObject({
-    protectedSince: now,
-    anew: false,
-  });
+  expect(protectedSince(intact, kept("v1", now), { ...holed, versions: "v0" }, now)).toEqual(begun);
 });

@@ -42,11 +42,13 @@ export function protectedSince(
   const cured = before?.hole !== undefined && before.versions === versions; // seen by the probe alone
   const keptSince = parseInstant(seen?.["protectedSince"]);
   const isKept = seen?.["versions"] === versions && keptSince > 0 && keptSince <= later(anew, skewMs);
-  if (isKept && !cured)
+  const changed = before !== undefined && before.versions !== versions; // seen by this process, whatever was written since
+  if (isKept && !cured && !changed)
     return { protectedSince: keptSince > remembered ? keptSince : remembered, anew: false, keep: undefined };
   // it could not be kept, and nothing else is new
   const known = before?.hole === undefined && before?.versions === versions && isSame(seen, before.seen);
-  const since = known ? remembered : anew;
+  const begun = isKept && keptSince > anew ? keptSince : anew;
+  const since = known ? remembered : begun;
   return { protectedSince: since, anew: !known, keep: { protectedSince: formatInstant(since), versions } };
 }
 

@@ -35,7 +35,8 @@ export const admissionGuards: readonly Guard[] = [
     "other versions than those kept begin anew": ['seen?.["versions"] === versions && keptSince', "keptSince"],
     "nothing kept begins anew": ["keptSince > 0 && ", ""],
     "a time that is far ahead is not believed": [" && keptSince <= later(anew, skewMs);", ";"],
-    "what the probe saw begins anew": ["if (isKept && !cured)", "if (isKept)"],
+    "what the probe saw begins anew": ["if (isKept && !cured && ", "if (isKept && "],
+    "what this process saw change begins anew": ["!cured && !changed)", "!cured)"],
     "an earlier time than is remembered is not believed": [
       "keptSince > remembered ? keptSince : remembered",
       "keptSince",
