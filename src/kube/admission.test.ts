@@ -28,20 +28,26 @@ test("IA33: the probe is a dry run of a binding for nobody; one that is let thro
   expect(JSON.parse(api.asked[0]?.body ?? "")).not.toHaveProperty("subjects");
 });
 
+const begins = 'rolebindings.rbac.authorization.k8s.io "elevate:probe:00000000" is forbidden: ';
 test.each([
   [
     403,
-    "ValidatingAdmissionPolicy 'kube-elevate-bindings' with binding 'kube-elevate-bindings' denied request: BindingRefused: x",
+    `${begins}ValidatingAdmissionPolicy 'kube-elevate-bindings' with binding 'kube-elevate-bindings' denied request: BindingRefused: x`,
     undefined,
   ],
   [
     403,
-    "ValidatingAdmissionPolicy 'somebody-elses' with binding 'x' denied request: BindingRefused: x",
+    `admission webhook "x" denied the request: ${begins}ValidatingAdmissionPolicy 'kube-elevate-bindings' with binding 'kube-elevate-bindings' denied request: BindingRefused: x`,
     "in other words",
   ],
   [
     403,
-    "ValidatingAdmissionPolicy 'kube-elevate-bindings' with binding 'x' denied request: failed to call",
+    `${begins}ValidatingAdmissionPolicy 'somebody-elses' with binding 'x' denied request: BindingRefused: x`,
+    "in other words",
+  ],
+  [
+    403,
+    `${begins}ValidatingAdmissionPolicy 'kube-elevate-bindings' with binding 'x' denied request: failed to call`,
     "in other words",
   ],
   [403, "attempting to grant RBAC permissions not currently held", "in other words"],

@@ -83,4 +83,6 @@ const probe = {
   metadata: { name: "elevate:probe:00000000" },
   roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "kube-elevate-nothing" },
 };
-const inItsWords = /ValidatingAdmissionPolicy 'kube-elevate-bindings' .*denied request: BindingRefused: /;
+/** As the API server begins it: another refuser may quote our words, and not begin with them. */
+const inItsWords =
+  /^\S+ "elevate:probe:00000000" is forbidden: ValidatingAdmissionPolicy 'kube-elevate-bindings' .*denied request: BindingRefused: /;
