@@ -120,21 +120,26 @@ export function createProtection(options: Options): WatchedProtection {
 
 type Judged = Omit<Last, "protectedSince" | "seen">;
 
-/** Whole objects are read where a version is another one; the probe runs then too, now and then, and until it is refused. */
+/** Whole objects are read where a version is another one, and while they differ, as a read can be wrong; the probe runs then too, now and then, and until it is refused. */
 async function judgedBy(
   admission: AdmissionObjects,
   versions: string,
   last: Last | undefined,
   nowMs: number,
 ): Promise<Judged> {
-  const same = last?.versions === versions ? last : undefined;
-  const { holes, extras } = same ?? (await admission.differences());
+  const same = last?.versions === versions && last.holes.length === 0 ? last : undefined;
+  const { holes: differing, extras } = same ?? (await admission.differences());
+  const holes = [...new Set([...absentOf(versions), ...differing])];
   const probing = same === undefined || same.hole !== undefined || nowMs - same.probedMs >= probeEveryMs;
   const probed = probing ? await admission.probe() : undefined;
   const [first, ...others] = [...holes, ...(probed === undefined ? [] : [probed])];
   const hole = others.length > 0 ? `${first ?? ""}; and ${String(others.length)} more` : first;
   return { versions, holes, extras, hole, probedMs: probing ? nowMs : same.probedMs };
 }
+
+/** What is absent has no version of its own, so it is a hole even where it was there again when the objects were read. */
+const absentOf = (versions: string): readonly string[] =>
+  versions.split("\n").flatMap((line) => (line.endsWith(" -") ? [`${line.slice(0, -2)} is not there`] : []));
 
 function tell({ log, announcer }: Options, before: Last | undefined, now: Last, changed: boolean): void {
   const { hole, holes, extras } = now;

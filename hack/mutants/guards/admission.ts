@@ -6,7 +6,9 @@ export const admissionGuards: readonly Guard[] = [
   ...guardsOf("src/flows/protection.ts", "src/flows/protection.test.ts", {
     "the probe": ["probing ? await admission.probe() : undefined", "undefined"],
     "the probe is asked again, now and then": [" || nowMs - same.probedMs >= probeEveryMs;", ";"],
-    "what changed is compared": ["last?.versions === versions ? last : undefined", "last"],
+    "what changed is compared": ["last?.versions === versions && last.holes", "last?.holes"],
+    "a hole is compared again": [" && last.holes.length === 0 ? last", " ? last"],
+    "what is absent is a hole": ["...absentOf(versions), ", ""],
     "what is not as shipped is a hole": [
       "const [first, ...others] = [...holes, ...(",
       "const [first, ...others] = [...(",
