@@ -1,7 +1,7 @@
 import type { ElevationPolicy } from "../api/v1alpha1/elevation-policy.ts";
 import { selects } from "../domain/policy.ts";
 import { type Instant, later } from "../domain/time.ts";
-import { readyOf, unprotected } from "./policy-ready.ts";
+import { readyOf, readyWhileUnprotected } from "./policy-ready.ts";
 import { safeOf } from "./policy-safe.ts";
 import { statusWith } from "./policy-status.ts";
 import type { Places, Policies } from "./ports.ts";
@@ -94,7 +94,7 @@ async function tell(
   { at, hole }: Now,
 ): Promise<boolean> {
   const found = await foundFor(policies, policy, namespaces);
-  const ready = hole === undefined ? await readyOf(policies, policy, found) : unprotected(hole);
+  const ready = hole === undefined ? await readyOf(policies, policy, found) : readyWhileUnprotected(hole);
   const status = statusWith(policy, { Ready: ready, PersistenceSafe: safeOf(policy, found) }, at);
   if (status !== undefined) await policies.swapStatus(policy, status); // lost: another replica, or a new version, is looked at next
   return ready.holds;

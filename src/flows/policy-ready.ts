@@ -51,7 +51,7 @@ export async function readyOf(
 }
 
 /** While the walls are down nothing is granted, whatever else is true. */
-export const unprotected = (hole: string): Ready => ({
+export const readyWhileUnprotected = (hole: string): Ready => ({
   holds: false,
   reason: "AdmissionUnprotected",
   message: `${hole.slice(0, messageMax - applyAgain.length)}${applyAgain}`,

@@ -194,8 +194,8 @@ export type AttemptLog = {
 };
 
 /**
- * flows/protection.ts: whether admission is what was shipped. A request that was made or could be changed while it was not
- * says nothing that is sure of itself.
+ * flows/protection.ts: whether admission is what was shipped. A request that was made, or could be changed, while it was
+ * not may have been forged by whoever may write it, so that none of its fields is believed.
  */
 export type Protection = {
   /** AdmissionUnprotected, by a look that began within the last second. Throws where no such look was answered. */
