@@ -211,6 +211,9 @@ test("HT10: no address that a stranger names is called, wherever it stands", asy
   };
   const said = await fetch(`${verifier.health}/readyz`, { headers });
   expect(said.status).toBe(200);
+  const told = await post(verifier, ca, requestPath("ends", name, "challenge"), { codeVerifier }, false, headers);
+  expect(told.status).toBe(200);
+  expect(told.text).not.toContain(url);
   canary.close();
   expect(calls).toBe(0);
 });

@@ -24,9 +24,10 @@ export async function post(
   path: string,
   body: unknown,
   agent: Agent | false = false,
+  more: { readonly [name: string]: string } = {},
 ): Promise<Said> {
   return new Promise((resolve, reject) => {
-    const headers = { "Content-Type": "application/json" };
+    const headers = { "Content-Type": "application/json", ...more };
     const sent = request(new URL(path, endpoint), { method: "POST", ca, agent, headers }, (response) => {
       let text = "";
       response.setEncoding("utf8");
