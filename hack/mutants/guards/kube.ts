@@ -85,6 +85,9 @@ export const kubeGuards: readonly Guard[] = [
   ...guardsOf("src/kube/api-error.ts", "src/kube/client.test.ts", {
     "a proxy's page does not say that something is gone": [' && error.reason === "NotFound";', ";"],
   }),
+  ...guardsOf("src/kube/shared-agent.ts", "src/kube/client.test.ts", {
+    "no way is made to an API server that is not checked": ["this.refuseUnchecked();", ""],
+  }),
   ...guardsOf("src/kube/client.ts", "src/kube/client.test.ts", {
     "no name leads elsewhere": ["if (!isName(name)) return undefined;", ""],
     "what may have been done is not done twice": [
