@@ -44,6 +44,11 @@ test("IA30: other versions than at the look before begin anew, whatever is kept 
   expect(protectedSince(intact, kept("v1", ahead), saw, now)).toMatchObject({ protectedSince: ahead, anew: true });
 });
 
+test("it begins with a whole second, as a request's own time is cut to the second", () => {
+  const at = (ms: number) => protectedSince(intact, undefined, undefined, later(now, ms)).protectedSince;
+  expect([at(0), at(1), at(999), at(1_000)]).toEqual([2_000, 3_000, 3_000, 3_000].map((ms) => later(now, ms)));
+});
+
 test("a clock of another replica that is ahead is borne", () => {
   const ahead = later(now, 7_000);
   expect(protectedSince(intact, kept("v1", ahead), undefined, now)).toMatchObject({

@@ -33,7 +33,7 @@ export function protectedSince(
   before: Before | undefined,
   now: Instant,
 ): Since {
-  const anew = later(now, biteMs);
+  const anew = wholeSecond(later(now, biteMs));
   const remembered = before?.protectedSince ?? instant(0);
   if (hole !== undefined) {
     const isNew = before?.hole === undefined;
@@ -51,6 +51,9 @@ export function protectedSince(
   const since = known ? remembered : begun;
   return { protectedSince: since, anew: !known, keep: { protectedSince: formatInstant(since), versions } };
 }
+
+/** The next one, as creationTimestamp is cut to the second: what is made from then on is not denied for its fraction. */
+const wholeSecond = (at: Instant): Instant => instant(Math.ceil(at / 1_000) * 1_000);
 
 const isSame = (a: Seen, b: Seen): boolean => textOf(a) === textOf(b);
 const textOf = (seen: Seen): string =>

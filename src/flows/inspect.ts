@@ -3,10 +3,17 @@ import type { RoleRef } from "../api/v1alpha1/meta.ts";
 import { bindingFor } from "../domain/binding.ts";
 import { type EntryFacts, type GateFacts, type Gates, judge } from "../domain/policy.ts";
 import { later } from "../domain/time.ts";
-import type { ControllerPorts } from "./ports.ts";
+import type { Age, ControllerPorts } from "./ports.ts";
 
-/** `rehearsed`: the binding is made by dry run, to be told whether and why it is refused. What is bound needs none. */
-export type Asking = { readonly scope: "entry" | "standing"; readonly rehearsed: boolean };
+/**
+ * `rehearsed`: the binding is made by dry run, to be told whether and why it is refused. What is bound needs none.
+ * `admission`: of which age the look at it is to be.
+ */
+export type Asking = {
+  readonly scope: "entry" | "standing";
+  readonly rehearsed: boolean;
+  readonly admission: Age;
+};
 
 /**
  * Reads what the gates need, live, and judges. Only when decide asks: an API error here delays no ending. All is asked
@@ -15,7 +22,7 @@ export type Asking = { readonly scope: "entry" | "standing"; readonly rehearsed:
 export async function inspect(
   ports: ControllerPorts,
   request: ElevationRequest | undefined,
-  { scope, rehearsed }: Asking,
+  { scope, rehearsed, admission }: Asking,
 ): Promise<Gates> {
   const { facts, authenticators, protection } = ports;
   if (request === undefined)
@@ -27,7 +34,7 @@ export async function inspect(
     facts.namespaceLabels(metadata.namespace),
     facts.mayUse(request, scope),
     status?.verification && authenticators.get(status.verification.authenticator),
-    scope === "entry" ? Promise.all([facts.clockOffMs(), protection.refuses(request)]) : undefined,
+    scope === "entry" ? Promise.all([facts.clockOffMs(), protection.refuses(request, admission)]) : undefined,
     offered && roleFacts(ports, request, offered, rehearsed),
   ]);
   const role = policy?.spec.roleRef;

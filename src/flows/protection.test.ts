@@ -2,8 +2,9 @@ import { expect, test } from "vitest";
 import { fakeAdmission } from "../../test/fakes/admission.ts";
 import { asked, meta } from "../../test/fakes/objects.ts";
 import { fakeTimers, settle } from "../../test/fakes/timers.ts";
+import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
 import { formatInstant, later, parseInstant } from "../domain/time.ts";
-import type { AdmissionObjects } from "./ports.ts";
+import type { AdmissionObjects, Age, Pace } from "./ports.ts";
 import { createProtection } from "./protection.ts";
 
 // One replica or two that watch an admission in memory, by a clock and timers that the test moves.
@@ -29,7 +30,8 @@ function play(change: (objects: AdmissionObjects) => AdmissionObjects = (objects
       announcer: { announce: ({ reason, message }) => told.push(`${reason}: ${message}`) },
       onChange: () => changes++,
     });
-    return { ...protection, told, lines, changes: () => changes };
+    const refuses = async (request: ElevationRequest, age: Age = "of this second") => protection.refuses(request, age);
+    return { ...protection, refuses, told, lines, changes: () => changes };
   };
   const made = (ms: number) => ({
     metadata: { ...meta, namespace: "shop", name: "fix", creationTimestamp: formatInstant(later(start, ms)) },
@@ -216,6 +218,38 @@ test("who comes while a look hangs waits for one that began later, and all who d
   hanging[1]?.();
   expect(await Promise.all(others)).toEqual(["believed", "believed"]);
   expect(world.now).toBe(later(start, 2 * second));
+});
+
+test("who asks for a look from now waits for one that begins then, and all who do meanwhile for the same", async () => {
+  const { one, made, objects, asked: calls } = await standing();
+  objects.stored.versions = "v2"; // in the second of the last look
+  expect(await word(one.refuses(made(4 * second)))).toBe("believed");
+  const words = [1, 2, 3].map(async () => word(one.refuses(made(4 * second), "from now")));
+  expect(await Promise.all(words)).toEqual(words.map(() => "AdmissionUnprotected"));
+  expect(calls.filter((call) => call === "versions")).toHaveLength(1);
+});
+
+test("a look that nobody waits for takes its time; who comes before it has begun hurries it", async () => {
+  const paces: Pace[] = [];
+  const hanging: (() => void)[] = [];
+  const { replica, timers, made } = play((all) => ({
+    ...all,
+    async versions(pace) {
+      paces.push(pace);
+      await new Promise<void>((resolve) => void hanging.push(resolve));
+      return all.versions(pace);
+    },
+  }));
+  const one = replica();
+  one.start();
+  await timers.advance(2 * second);
+  const two = [one.refuses(made(4 * second)), one.refuses(made(4 * second), "from now")];
+  hanging[0]?.();
+  await settle();
+  hanging[1]?.();
+  await Promise.all(two);
+  await timers.advance(5 * second); // its own turn again
+  expect(paces).toEqual(["one by one", "all at once", "one by one"]);
 });
 
 test("a look that is not answered is no answer: it throws, and the next one may be answered", async () => {

@@ -1,7 +1,7 @@
 import { type Before, protectedSince } from "../domain/protected-since.ts";
 import { formatInstant, type Instant } from "../domain/time.ts";
 import { type Admission, unprotected } from "../domain/unprotected.ts";
-import type { AdmissionObjects, Announcer, Pace, Protection } from "./ports.ts";
+import type { AdmissionObjects, Age, Announcer, Pace, Protection } from "./ports.ts";
 import type { After } from "./queue.ts";
 import type { Log } from "./schedule.ts";
 
@@ -50,6 +50,7 @@ export function createProtection(options: Options): WatchedProtection {
   let answeredMs = 0;
   let running: { readonly begunMs: number; readonly done: Promise<void> } | undefined;
   let next: Promise<void> | undefined;
+  let nextPace: Pace = "one by one"; // of whoever is in the greatest hurry of those who wait for it
   let failing = false;
   let stopped = false;
   let cancel: (() => void) | undefined;
@@ -70,21 +71,24 @@ export function createProtection(options: Options): WatchedProtection {
     if (before?.hole !== last.hole || before?.protectedSince !== last.protectedSince) onChange();
   };
   /** One at a time: who comes while one runs that is too old for him waits for the next, together with all others. */
-  const look = async (pace: Pace): Promise<void> => {
-    if (running !== undefined && elapsedMs() - running.begunMs <= freshMs) return running.done;
+  const look = async (pace: Pace, age: Age): Promise<void> => {
+    if (age === "of this second" && running !== undefined && elapsedMs() - running.begunMs <= freshMs)
+      return running.done;
+    if (pace === "all at once") nextPace = pace;
     const before = running?.done ?? Promise.resolve();
     next ??= before
       .catch(() => undefined)
       .then(async () => {
+        running = { begunMs: elapsedMs(), done: once(nextPace) };
         next = undefined;
-        running = { begunMs: elapsedMs(), done: once(pace) };
+        nextPace = "one by one";
         return running.done;
       });
     return next;
   };
   const turn = async (): Promise<void> => {
     try {
-      await look("one by one");
+      await look("one by one", "of this second");
       failing = false;
     } catch (error) {
       if (!failing) log.warn({ err: error }, "admission could not be looked at, which is tried again");
@@ -95,14 +99,14 @@ export function createProtection(options: Options): WatchedProtection {
   const remembers: Protection["remembers"] = (request) => last && unprotected(request, last);
 
   return {
-    look: async () => look("all at once"),
+    look: async () => look("all at once", "of this second"),
     start: () => void turn(),
     stop() {
       stopped = true;
       cancel?.();
     },
-    async refuses(request) {
-      await look("all at once");
+    async refuses(request, age) {
+      await look("all at once", age);
       return remembers(request);
     },
     remembers,

@@ -148,6 +148,37 @@ test("RC13: gates that are read ahead are read after the binding is there: one t
   expect(told).toEqual(["offer", "promise", "bind", "unbind", "close"]);
 });
 
+test("IA30: what is bound becomes Active by a look at admission that began after it, whoever comes to it", async () => {
+  for (const dies of [false, true]) {
+    const { controller, status, bindings, told } = await proven();
+    const denial = { reason: "AdmissionUnprotected", message: "a wall is down since a moment" } as const;
+    let looked = false;
+    const forged: ControllerPorts = {
+      ...controller,
+      protection: {
+        ...controller.protection,
+        async refuses(_, age) {
+          looked ||= age === "from now";
+          return looked ? denial : undefined;
+        },
+      },
+      bindings: {
+        ...controller.bindings,
+        async create(binding) {
+          const outcome = await controller.bindings.create(binding);
+          if (dies) throw new Error("killed");
+          return outcome;
+        },
+      },
+    };
+    await reconcile(forged, key, {}).catch(() => undefined);
+    if (dies) await reconcile(forged, key, {});
+    expect(await status()).toMatchObject({ phase: "Denied", reason: "AdmissionUnprotected" });
+    expect(await bindings.list()).toEqual([]);
+    expect(told).not.toContain("activate");
+  }
+});
+
 test("a word for what was unbound is not kept for what is bound after it", async () => {
   const { controller, status, bindings, world } = await proven();
   const memory = {};

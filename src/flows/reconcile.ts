@@ -9,7 +9,7 @@ import { recordedOf } from "../domain/record.ts";
 import { statusAfter } from "../domain/status.ts";
 import { earlier, type Instant, instant, parseInstant } from "../domain/time.ts";
 import { type Asking, inspect } from "./inspect.ts";
-import type { ControllerPorts, Outcome, Placed, RequestKey } from "./ports.ts";
+import type { Age, ControllerPorts, Outcome, Placed, RequestKey } from "./ports.ts";
 
 /** What this process did and saw of one request; schedule.ts keeps it. Losing it costs a word, never safety. */
 export type Memory = {
@@ -93,17 +93,22 @@ function lookAhead(
 ): Ahead | undefined {
   if (step.do === "activate") return gates && { scope: "standing", gates: Promise.resolve(gates) };
   if (step.do !== "promise" && step.do !== "bind") return undefined;
-  const read = async (): Promise<Gates> => inspect(ports, request, { scope: "entry", rehearsed: false });
-  const ahead = step.do === "promise" ? read() : written.then(read);
+  const read = async (admission: Age): Promise<Gates> =>
+    inspect(ports, request, { scope: "entry", rehearsed: false, admission });
+  const ahead = step.do === "promise" ? read("of this second") : written.then(async () => read("from now"));
   ahead.catch(() => undefined); // whoever awaits it is told; the next pass may have no use for it
   return { scope: "entry", gates: ahead };
 }
 
-/** The binding is rehearsed for an offer. What was promised is its own rehearsal; if it is refused, one tells why. */
+/**
+ * The binding is rehearsed for an offer. What was promised is its own rehearsal; if it is refused, one tells why. Before
+ * what is bound becomes Active admission is looked at anew: none that was forged within a second is.
+ */
 const asking = (scope: "entry" | "standing", { request, binding }: World, memory: Memory): Asking => ({
   scope,
   rehearsed:
     scope === "entry" && binding === undefined && (request?.status?.grant === undefined || memory.bindFailed === true),
+  admission: binding === undefined ? "of this second" : "from now",
 });
 
 /**

@@ -193,6 +193,7 @@ test.concurrent("PE02: what lasts is flagged; with the guard it is refused to wh
     "bind clusterroles.rbac.authorization.k8s.io named view: rights beyond one's own can be given",
     "create certificatesigningrequests.certificates.k8s.io: a certificate cannot be taken back (not by a binding in a namespace)",
     "create clusterrolebindings.rbac.authorization.k8s.io: rights that it gives stay (not by a binding in a namespace)",
+    "create configmaps: pods run on by the scripts and settings in it",
     "create cronjobs.batch: it runs on, as any ServiceAccount of the namespace",
     "create rolebindings.rbac.authorization.k8s.io, roles.rbac.authorization.k8s.io: rights that it gives stay",
     "create secrets: a Secret can hold a token that never ends",

@@ -15,13 +15,14 @@ export const admissionGuards: readonly Guard[] = [
     ],
     "what is kept is written": ['(await admission.swapSeen(seen, keep)) === "won"', "true"],
     "a request is judged by a look of its own time": [
-      'await look("all at once");\n      return remembers(request);',
+      'await look("all at once", age);\n      return remembers(request);',
       "return remembers(request);",
     ],
     "a look that is older than a second is none": [
-      "if (running !== undefined && elapsedMs() - running.begunMs <= freshMs)",
-      "if (running !== undefined)",
+      "running !== undefined && elapsedMs() - running.begunMs <= freshMs)",
+      "running !== undefined)",
     ],
+    "a look from now is none that has begun": ['if (age === "of this second" && running', "if (running"],
     "a hole is told": ["if (hole !== undefined && hole !== before?.hole) {", "if (false) {"],
     "a replica that sees a hole is not ready": ["if (last.hole !== undefined) return last.hole;", ""],
     "a replica is ready when requests are believed": ["return clock() < since ? `requests", "return false ? `requests"],
@@ -37,6 +38,7 @@ export const admissionGuards: readonly Guard[] = [
     "other versions than those kept begin anew": ['seen?.["versions"] === versions && keptSince', "keptSince"],
     "nothing kept begins anew": ["keptSince > 0 && ", ""],
     "a time that is far ahead is not believed": [" && keptSince <= later(anew, skewMs);", ";"],
+    "it begins with a whole second": ["wholeSecond(later(now, biteMs))", "later(now, biteMs)"],
     "what the probe saw begins anew": ["if (isKept && !cured && ", "if (isKept && "],
     "what this process saw change begins anew": ["!cured && !changed)", "!cured)"],
     "an earlier time than is remembered is not believed": [
@@ -73,7 +75,14 @@ export const admissionGuards: readonly Guard[] = [
     ],
   }),
   ...guardsOf("src/flows/inspect.ts", "src/flows/reconcile.test.ts", {
-    "admission is asked at entry": ["protection.refuses(request)])", "undefined])"],
+    "admission is asked at entry": ["protection.refuses(request, admission)])", "undefined])"],
+  }),
+  ...guardsOf("src/flows/reconcile.ts", "src/flows/reconcile.test.ts", {
+    "what is bound is judged by a look from now": [
+      'written.then(async () => read("from now"))',
+      'written.then(async () => read("of this second"))',
+    ],
+    "and so is what was bound before": ['binding === undefined ? "of this second" : "from now"', '"of this second"'],
   }),
   ...guardsOf("src/domain/policy.ts", "src/domain/policy.test.ts", {
     admission: ["if (admission !== undefined) return", "if (false) return"],

@@ -45,7 +45,7 @@ export const flowGuards: readonly Guard[] = [
   }),
   ...guardsOf("src/flows/inspect.ts", "src/flows/reconcile.test.ts", {
     "at entry the clock is judged, and the rehearsal": [
-      'scope === "entry" ? Promise.all([facts.clockOffMs(), protection.refuses(request)]) : undefined',
+      'scope === "entry" ? Promise.all([facts.clockOffMs(), protection.refuses(request, admission)]) : undefined',
       "undefined",
     ],
     "the authenticator is read": [
