@@ -299,4 +299,9 @@ export type RequestWatch = {
   stop(): Promise<void>;
 };
 /** A version that was seen is no news. `left`: it is no longer among the open ones, so it has ended, or is gone. */
-export type Heard = { readonly resourceVersion: string; readonly left: boolean };
+export type Heard = {
+  readonly resourceVersion: string;
+  readonly left: boolean;
+  /** By name; whose turn it takes, and no more. */
+  readonly requester?: string | undefined;
+};

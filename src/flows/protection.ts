@@ -155,7 +155,7 @@ function tell({ log, announcer }: Options, before: Last | undefined, now: Last, 
   if (hole === undefined && (before?.hole !== undefined || before?.protectedSince !== now.protectedSince))
     log.info({ protectedSince: since }, "admission is as shipped: requests are believed from then on");
   if (hole === undefined && (before?.hole !== undefined || changed)) {
-    const message = `admission changed, and is as shipped: requests made before ${since} are denied`;
+    const message = `admission changed, and is as shipped: requests made before ${since} are denied; look at authenticators made while it was not`;
     announcer.announce({ reason: "AdmissionProtected", message });
   }
   if (extras.length > 0 && extras.join() !== before?.extras.join()) {

@@ -93,3 +93,17 @@ test("endings() is told when the last is done, stop() when nothing runs, and the
   expect(told).toEqual(["ended", "stopped"]);
   expect(begun).toEqual(["e", "b"]);
 });
+
+test("DS01: many of one share hold up no other: it waits for one of each, at any rank, also where it runs once more", async () => {
+  const { queue, begun, done } = play({ atOnce: 2, grantsAtOnce: 1 });
+  for (let i = 0; i < 1_000; i++) queue.add(`a${String(i)}`, "grant", "alice");
+  queue.add("a0", "grant", "alice");
+  queue.add("b0", "grant", "bob");
+  await done("a0");
+  await done("a1");
+  expect(begun).toEqual(["a0", "a1", "b0"]);
+  queue.add("b0", "grant", "bob"); // while it runs
+  await done("b0");
+  await done("a2");
+  expect(begun.slice(3)).toEqual(["a2", "b0"]);
+});

@@ -1,3 +1,4 @@
+import { createShares } from "./shares.ts";
 import { createTurns } from "./turns.ts";
 
 // Whose turn it is. One key never runs twice at once; an ending comes before all else, and no grant starts while the
@@ -22,8 +23,8 @@ type Options = {
 };
 
 export type Queue = {
-  /** At the next turn; while it runs: once more, afterwards. */
-  add(id: string, rank: Rank): void;
+  /** At the next turn; while it runs: once more, afterwards. Shares take turns, so that many of one do not hold up others. */
+  add(id: string, rank: Rank, share?: string): void;
   /** Resolves when no ending waits or runs, so at the earliest after the first try of each. */
   endings(): Promise<void>;
   /** Starts nothing any more, and resolves when what runs is done. */
@@ -36,34 +37,25 @@ const ending = (rank: Rank): boolean => rank === "end" || rank === "close";
 const urgent = (a: Rank, b: Rank): Rank => (ranks.indexOf(a) < ranks.indexOf(b) ? a : b);
 
 export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queue {
-  const waiting = {
-    end: new Set<string>(),
-    bound: new Set<string>(),
-    close: new Set<string>(),
-    grant: new Set<string>(),
-  };
+  const waiting = { end: createShares(), bound: createShares(), close: createShares(), grant: createShares() };
   const running = new Map<string, Rank>();
-  const again = new Map<string, Rank>();
+  const again = new Map<string, { readonly rank: Rank; readonly share: string }>();
   const holding = new Set<string>(); // endings that grants wait for
   const turns = createTurns();
   let stopped = false;
 
-  const wait = (id: string, rank: Rank): void => {
+  const wait = (id: string, rank: Rank, share: string): void => {
     const before = ranks.find((other) => waiting[other].delete(id)) ?? rank;
-    waiting[urgent(before, rank)].add(id);
+    waiting[urgent(before, rank)].add(id, share);
   };
   const grantsRunning = (): number => [...running.values()].filter((rank) => rank === "grant").length;
-  const nextOf = (rank: Rank): string | undefined => {
+  const takeOf = (rank: Rank): string | undefined => {
     if (stopped || running.size >= atOnce) return undefined;
     if (rank === "grant" && (holding.size > 0 || grantsRunning() >= grantsAtOnce)) return undefined;
-    return waiting[rank].values().next().value;
+    return waiting[rank].take();
   };
   const turn = (): void => {
-    for (const rank of ranks)
-      for (let id = nextOf(rank); id !== undefined; id = nextOf(rank)) {
-        waiting[rank].delete(id);
-        void runOne(id, rank);
-      }
+    for (const rank of ranks) for (let id = takeOf(rank); id !== undefined; id = takeOf(rank)) void runOne(id, rank);
     turns.tell();
   };
   const runOne = async (id: string, rank: Rank): Promise<void> => {
@@ -74,7 +66,7 @@ export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queu
     running.delete(id);
     const next = again.get(id);
     again.delete(id);
-    if (next !== undefined) wait(id, next);
+    if (next !== undefined) wait(id, next.rank, next.share);
     turn();
   };
   const hold = (id: string): (() => void) => {
@@ -90,13 +82,13 @@ export function createQueue({ run, after, atOnce, grantsAtOnce }: Options): Queu
   };
 
   return {
-    add(id, rank) {
-      if (running.has(id)) again.set(id, urgent(again.get(id) ?? rank, rank));
-      else wait(id, rank);
+    add(id, rank, share = "") {
+      if (running.has(id)) again.set(id, { rank: urgent(again.get(id)?.rank ?? rank, rank), share });
+      else wait(id, rank, share);
       turn();
     },
     endings: async () =>
-      turns.until(() => waiting.end.size + waiting.close.size === 0 && ![...running.values()].some(ending)),
+      turns.until(() => waiting.end.size() + waiting.close.size() === 0 && ![...running.values()].some(ending)),
     stop: async () => {
       stopped = true;
       await turns.until(() => running.size === 0);

@@ -38,6 +38,7 @@ export type Schedule = {
 
 type Entry = {
   what: Listed["what"];
+  requester: string; // whose turn it takes; empty until it is known
   readonly memory: Memory;
   listedEnd: Instant | undefined; // until the next live look
   due: Instant | undefined;
@@ -84,7 +85,7 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
   const askLists = createLists({ ports, log, after });
   const queue = createQueue({ run: async (id) => pass(id), after, atOnce: 24, grantsAtOnce: 8 });
   const enqueue = (id: string, entry: Entry): void => {
-    if (state === "granting" || (state !== "stopped" && overdue(entry))) queue.add(id, rankOf(entry));
+    if (state === "granting" || (state !== "stopped" && overdue(entry))) queue.add(id, rankOf(entry), entry.requester);
   };
   const pass = async (id: string): Promise<void> => {
     const entry = entries.get(id);
@@ -140,6 +141,7 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
   const known = (id: string, what: Entry["what"]): Entry => {
     const entry = entries.get(id) ?? {
       what,
+      requester: "",
       memory: {},
       listedEnd: undefined,
       due: undefined,
@@ -151,10 +153,11 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
     entries.set(id, entry);
     return entry;
   };
-  const onHint = (key: RequestKey, { resourceVersion, left }: Heard = unheard): void => {
+  const onHint = (key: RequestKey, { resourceVersion, left, requester }: Heard = unheard): void => {
     if (left && !entries.has(idOf(key))) return; // mostly what this process has just closed
     const entry = known(idOf(key), key);
     entry.what = key;
+    entry.requester = requester ?? entry.requester;
     if (entry.running) entry.hinted = resourceVersion;
     else if (isNews(entry, resourceVersion)) enqueue(idOf(key), entry);
   };
@@ -165,7 +168,9 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
     listing = false;
     for (const [id, { what, request }] of listed) {
       const entry = known(id, what);
-      if (request !== undefined) entry.what = what; // a request knows its own UID best
+      if (request === undefined) continue;
+      entry.what = what; // a request knows its own UID best
+      entry.requester = request.spec.requester.username;
     }
     for (const [id, entry] of entries) {
       const found = listed.get(id);

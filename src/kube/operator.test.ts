@@ -90,19 +90,26 @@ test("it tells of open requests alone, resolves when the first were told, and re
   });
 });
 
-test("a hint says with which version it was heard, and whether the request left the open ones", async () => {
+test("a hint says with which version it was heard, whether the request left the open ones, and who made it", async () => {
+  const spec = { requester: { username: "alice" } };
+  const odd = [undefined, null, "x", {}, { requester: null }, { requester: { username: 1 } }];
+  const items = [
+    { ...request, spec },
+    ...odd.map((each, i) => ({ ...request, metadata: { ...request.metadata, uid: `odd${String(i)}` }, spec: each })),
+  ];
   api.script = ({ query }, response) => {
-    if (query["watch"] === undefined) return json(response, { metadata: { resourceVersion: "1" }, items: [request] });
+    if (query["watch"] === undefined) return json(response, { metadata: { resourceVersion: "1" }, items });
     const left = { ...request, metadata: { ...request.metadata, resourceVersion: "2" } };
     response.writeHead(200).write(`${JSON.stringify({ type: "DELETED", object: left })}\n`);
   };
   const watch = createRequestWatch(client);
   const heard: (Heard | undefined)[] = [];
   await watch.start((_key, one) => void heard.push(one));
-  await vi.waitFor(() => expect(heard).toHaveLength(2));
+  await vi.waitFor(() => expect(heard).toHaveLength(items.length + 1));
   expect(heard).toEqual([
-    { resourceVersion: "1", left: false },
-    { resourceVersion: "2", left: true },
+    { resourceVersion: "1", left: false, requester: "alice" },
+    ...odd.map(() => ({ resourceVersion: "1", left: false, requester: undefined })),
+    { resourceVersion: "2", left: true, requester: undefined },
   ]);
   await watch.stop();
 });

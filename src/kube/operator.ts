@@ -1,6 +1,6 @@
 import dotI, { type OperatorLogger, type ResourceEvent, ResourceEventType } from "@dot-i/k8s-operator";
 import { group, version } from "../api/v1alpha1/meta.ts";
-import type { Heard, RequestWatch } from "../flows/ports.ts";
+import type { RequestWatch } from "../flows/ports.ts";
 import type { KubeClient } from "./client.ts";
 import { openRequests } from "./open-requests.ts";
 import { type WatchEvent, type Watching, watch } from "./watch.ts";
@@ -41,8 +41,9 @@ export class ElevationOperator extends dotI.default {
   protected override async init(): Promise<void> {
     await this.watchResource(group, version, "elevationrequests", async ({ type, object }) => {
       const { namespace, name, uid, resourceVersion } = object.metadata ?? {};
-      if (namespace !== undefined && name !== undefined && uid !== undefined)
-        this.#onHint({ namespace, name, uid }, heard(resourceVersion, type));
+      if (namespace === undefined || name === undefined || uid === undefined || resourceVersion === undefined) return;
+      const left = type === ResourceEventType.Deleted;
+      this.#onHint({ namespace, name, uid }, { resourceVersion, left, requester: requesterOf(object) });
     });
   }
 
@@ -81,8 +82,13 @@ export class ElevationOperator extends dotI.default {
   }
 }
 
-const heard = (resourceVersion: string | undefined, type: ResourceEventType): Heard | undefined =>
-  resourceVersion === undefined ? undefined : { resourceVersion, left: type === ResourceEventType.Deleted };
+/** Of any object at all: what a watch tells is as it is stored, whatever the kind says. */
+function requesterOf(object: object): string | undefined {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its parts are looked at next
+  const { spec } = object as { spec?: { requester?: { username?: unknown } | null } | null };
+  const username = spec?.requester?.username;
+  return typeof username === "string" ? username : undefined;
+}
 
 const notUsed = (): Error => new Error("not used: ARCHITECTURE.md says what is used of @dot-i/k8s-operator");
 
@@ -93,12 +99,12 @@ const types = {
 };
 
 function resourceEventOf(plural: string, { type, object }: WatchEvent): ResourceEvent {
-  const { apiVersion = `${group}/${version}`, kind = "", metadata } = object;
+  const { apiVersion = `${group}/${version}`, kind = "", metadata, spec } = object;
   const { name, namespace, resourceVersion } = metadata;
   const id = `${plural}.${apiVersion}`;
   return {
     type: types[type],
-    object: { apiVersion, kind, metadata: { ...metadata } },
+    object: Object.assign({ apiVersion, kind, metadata: { ...metadata } }, { spec }), // its type has no spec
     meta: { id, apiVersion, kind, name, resourceVersion, ...(namespace === undefined ? {} : { namespace }) },
   };
 }

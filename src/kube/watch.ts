@@ -17,6 +17,7 @@ export type Named = {
     readonly uid: string;
     readonly resourceVersion: string;
   };
+  readonly spec?: unknown; // not kept
 };
 export type WatchEvent = { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: Named };
 

@@ -19,7 +19,8 @@ export function fakeWatch(requests: Store): RequestWatch & { frozen: boolean } {
         const key = found === undefined ? known.get(name) : keyOf(found);
         if (key !== undefined) known.set(name, key);
         const left = found?.status?.endTime !== undefined;
-        const heard = found && { resourceVersion: found.metadata.resourceVersion, left };
+        const requester = found?.spec.requester.username;
+        const heard = found && { resourceVersion: found.metadata.resourceVersion, left, requester };
         if (key !== undefined && !watch.frozen) onHint(key, heard);
       };
       off = requests.watch((name) => void tell(name));
