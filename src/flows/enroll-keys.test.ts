@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { meta, totpOfAlice } from "../../test/fakes/objects.ts";
 import { challengeOf, provingGround, verifierOf } from "../../test/fakes/proving.ts";
 import { type SecurityKey, securityKey } from "../../test/fakes/security-key.ts";
@@ -161,6 +161,8 @@ test("WA10: the answer for one cluster is refused at another that shares the rel
 });
 
 test("WA13: a count that went back is told as an Event, and so is one that stood still; what does not hold is not", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }).setTimerTickMode("nextTimerAsync"); // waits cost no time
+  onTestFinished(() => void vi.useRealTimers());
   const { withKey, asked, ports, alarms } = ground();
   const alice = await withKey("alice");
   const words: unknown[] = [];
