@@ -49,6 +49,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           maxWorkers: Number(process.env["KUBE_ELEVATE_FILES"] ?? 2),
           exclude: byThemselves,
+          globalSetup: name === "cluster" || name === "browser" ? ["hack/bundle/for-tests.ts"] : [],
           sequence: { groupOrder: 1 },
           // for the hundreds of processes that they start: sources are read once, and Go collects less often, for memory
           env: { NODE_COMPILE_CACHE: resolve("node_modules/.cache/compiled"), GOGC: "300" },

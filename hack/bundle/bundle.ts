@@ -36,6 +36,11 @@ export async function planBundle(): Promise<Metafile> {
   return metafile;
 }
 
+/** Writes the processes alone, into this folder of the root, beside dist/ whose page they serve. */
+export async function bundleInto(outdir: string): Promise<void> {
+  await build({ ...options, outdir });
+}
+
 /** Writes dist/, without what an earlier one left there. */
 export async function bundle(): Promise<void> {
   await Promise.all(globSync("dist/*.{js,txt}", { cwd: root }).map(async (file) => rm(join(root, file))));

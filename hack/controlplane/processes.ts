@@ -135,10 +135,15 @@ async function spawn(controlPlane: ControlPlane, role: string, options: ProcessO
   return { ...child, name, health: `http://127.0.0.1:${ports.health}`, endpoint, ports };
 }
 
-const fromSources = () => ({
-  args: ["--disable-warning=ExperimentalWarning", join(root, "src/main.ts")],
-  env: { NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] }, // half of a start is to read the sources
-});
+/** Or from what hack/bundle/for-tests.ts made of them. */
+function fromSources() {
+  const bundled = process.env["KUBE_ELEVATE_BUNDLED"];
+  const main = bundled === undefined ? "src/main.ts" : `${bundled}/main.js`;
+  return {
+    args: ["--disable-warning=ExperimentalWarning", join(root, main)],
+    env: { NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] }, // half of a start is to read the sources
+  };
+}
 
 async function isReady(started: Process): Promise<boolean> {
   await mustRun([started]);

@@ -45,8 +45,10 @@ test("IA30: other versions than at the look before begin anew, whatever is kept 
 });
 
 test("it begins with a whole second, as a request's own time is cut to the second", () => {
-  const at = (ms: number) => protectedSince(intact, undefined, undefined, later(now, ms)).protectedSince;
-  expect([at(0), at(1), at(999), at(1_000)]).toEqual([2_000, 3_000, 3_000, 3_000].map((ms) => later(now, ms)));
+  const since = [0, 1, 999, 1_000].map(
+    (ms) => protectedSince(intact, undefined, undefined, later(now, ms)).protectedSince,
+  );
+  expect(since).toEqual([2_000, 3_000, 3_000, 3_000].map((ms) => later(now, ms)));
 });
 
 test("a clock of another replica that is ahead is borne", () => {
@@ -73,14 +75,16 @@ test("IA31: what cannot be kept begins anew once, and not at each look", () => {
   expect(protectedSince(intact, {}, before({ seen: undefined }), now)).toEqual(begun);
 });
 
-test("IA12: a hole empties what is kept, once, so that whoever looks when it is cured begins anew", () => {
-  expect(protectedSince(broken, kept(), before(), now)).toEqual({ protectedSince: anew, anew: true, keep: {} });
-  expect(protectedSince(broken, kept(), undefined, now)).toEqual({ protectedSince: anew, anew: true, keep: {} });
-  const emptied = before({ hole: "a wall is down", seen: {} });
-  expect(protectedSince(broken, {}, emptied, now)).toEqual(on);
-  expect(protectedSince(broken, kept(), emptied, now)).toMatchObject({ protectedSince: long, keep: {} });
-  expect(protectedSince(intact, {}, emptied, now)).toEqual(begun);
-  expect(protectedSince(intact, {}, undefined, now)).toEqual(begun);
+test("IA12: a hole takes the place of what is kept, once, so that whoever looks when it is cured begins anew", () => {
+  const holed = { state: "admission was not as shipped" };
+  expect(protectedSince(broken, kept(), before(), now)).toEqual({ protectedSince: anew, anew: true, keep: holed });
+  expect(protectedSince(broken, kept(), undefined, now)).toEqual({ protectedSince: anew, anew: true, keep: holed });
+  const told = before({ hole: "a wall is down", seen: holed });
+  expect(protectedSince(broken, holed, told, now)).toEqual(on);
+  for (const seen of [kept(), {}])
+    expect(protectedSince(broken, seen, told, now)).toMatchObject({ protectedSince: long, keep: holed });
+  expect(protectedSince(intact, holed, told, now)).toEqual(begun);
+  expect(protectedSince(intact, holed, undefined, now)).toEqual(begun);
 });
 
 test("IA33: a hole that only the probe saw ends anew, whatever others kept, and so does one under other versions", () => {

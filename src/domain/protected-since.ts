@@ -19,6 +19,7 @@ export type Since = {
   readonly keep: Exclude<Seen, undefined> | undefined;
 };
 
+const holed = { state: "admission was not as shipped" }; // no versions, and not empty, as where nobody looked yet
 const biteMs = 2_000; // a policy is in force about a second after it is stored
 const skewMs = 5_000; // of the clock of whoever kept it
 
@@ -37,7 +38,7 @@ export function protectedSince(
   const remembered = before?.protectedSince ?? instant(0);
   if (hole !== undefined) {
     const isNew = before?.hole === undefined;
-    return { protectedSince: isNew ? anew : remembered, anew: isNew, keep: isSame(seen, {}) ? undefined : {} };
+    return { protectedSince: isNew ? anew : remembered, anew: isNew, keep: isSame(seen, holed) ? undefined : holed };
   }
   const cured = before?.hole !== undefined && before.versions === versions; // seen by the probe alone
   const keptSince = parseInstant(seen?.["protectedSince"]);
@@ -53,7 +54,7 @@ export function protectedSince(
 }
 
 /** The next one, as creationTimestamp is cut to the second: what is made from then on is not denied for its fraction. */
-const wholeSecond = (at: Instant): Instant => instant(Math.ceil(at / 1_000) * 1_000);
+const wholeSecond = (at: Instant): Instant => (at % 1_000 === 0 ? at : later(at, 1_000 - (at % 1_000)));
 
 const isSame = (a: Seen, b: Seen): boolean => textOf(a) === textOf(b);
 const textOf = (seen: Seen): string =>

@@ -14,6 +14,9 @@ const invited: Authenticator = {
   ...totpOfAlice,
   spec: { ...totpOfAlice.spec, codeChallenge: challengeOf(ticket), invitedBy: "ivy" },
 };
+type Shown = Awaited<ReturnType<typeof enrollmentOptions>>;
+const shownBefore = (answer: Shown): unknown => ("reason" in answer ? answer.reason : answer.totp?.shownBefore);
+const secretOf = (answer: Shown): unknown => ("reason" in answer ? answer.reason : answer.totp?.secret);
 const reasonOf = (answer: object): unknown => ("reason" in answer ? answer.reason : "yes");
 
 function ground(authenticator: Authenticator = invited) {
@@ -27,7 +30,9 @@ function ground(authenticator: Authenticator = invited) {
 
 test("a ticket opens its enrollment: the seed is shown, one code of it makes the authenticator Active under our seal", async () => {
   const { options, enrol, totpStatus, authenticators, verifier, world } = ground();
-  expect(await options()).toEqual({ totp: { secret: invited.metadata.uid, uri: `otpauth://totp/${name}` } });
+  expect(await options()).toEqual({
+    totp: { secret: invited.metadata.uid, uri: `otpauth://totp/${name}`, shownBefore: false },
+  });
   expect(await totpStatus()).toEqual({ phase: "Pending", keyID: "k1" });
   expect(await enrol()).toEqual({ name, method: "TOTP" });
   const active = await authenticators.get(name);
@@ -69,12 +74,33 @@ test("EN03: two parallel registers of one ticket: one enrolls, the other is refu
   expect((await totpStatus())?.phase).toBe("Active");
 });
 
-test("two parallel showings of one ticket show one seed", async () => {
-  const { options, authenticators } = ground();
-  const answers = await Promise.all([options(), options()]);
-  expect(answers[0]).toEqual(answers[1]);
-  expect((await authenticators.get(name))?.status?.keyID).toBe("k1");
+test("EN06: whoever is shown the seed after somebody else is told so, by any verifier and however often", async () => {
+  const { options, enrol } = ground();
+  const answers = [await options(), await options(), await options()];
+  expect(answers.map(shownBefore)).toEqual([false, true, true]);
+  expect(new Set(answers.map(secretOf)).size).toBe(1);
+  expect(reasonOf(await enrol("000000"))).toBe("ProofRejected");
+  expect(shownBefore(await options())).toBe(true);
 });
+
+test("EN06: a ticket that opens nothing, and a code before any showing, are no showings", async () => {
+  const { options, enrol } = ground();
+  expect(reasonOf(await options("another ticket"))).toBe("CallerUnknown");
+  expect(reasonOf(await enrol())).toBe("NotReady");
+  expect(shownBefore(await options())).toBe(false);
+});
+
+test.each([2, 3])(
+  "EN06: %i parallel showings of one ticket show one seed, and one alone is the first",
+  async (count) => {
+    const { options, authenticators } = ground();
+    const answers = await Promise.all(Array.from({ length: count }, async () => options()));
+    expect(new Set(answers.map(secretOf))).toEqual(new Set([invited.metadata.uid]));
+    expect(answers.map(shownBefore).filter((before) => before === false)).toHaveLength(1);
+    expect(answers.map(shownBefore).filter((before) => before === true)).toHaveLength(count - 1);
+    expect((await authenticators.get(name))?.status?.keyID).toBe("k1");
+  },
+);
 
 test("EN13: a spent ticket shows no seed any more and registers nothing", async () => {
   const { options, enrol, pass, totpStatus } = ground();

@@ -10,7 +10,8 @@ import { type Refusal, spendCode } from "./spend.ts";
 // An authenticator becomes Active in two ways: a first one by the ticket that an inviter handed over; a further one, made
 // by its owner, when an Active one of hers, at least as strong, confirms it. A seed is derived from a key of ours, and
 // more keys may come; so its first showing writes the key's id down, and from then on, until Active and for life,
-// `status.keyID` says it: of the seed key and of the seal key alike.
+// `status.keyID` says it: of the seed key and of the seal key alike. Until Active the ticket shows the seed again, so each
+// later showing says that it is one: whoever had the ticket on its way may have the seed.
 
 /** POST .../challenge of an authenticator: what makes it, the seed in clear; and by which keys it may be confirmed. */
 export async function enrollmentOptions(
@@ -28,9 +29,13 @@ export async function enrollmentOptions(
     if (existing !== undefined && "reason" in existing) return existing;
     const confirmed = existing && { existing };
     if (method === "WebAuthn") return webauthnOptions(ports, seen, keys, confirmed);
-    if (seen.status?.keyID !== undefined) return { totp: ports.totp.enrollment(seen), ...confirmed };
-    // won or lost: look again for what is written now
-    await ports.authenticators.swapStatus(seen, { phase: "Pending", keyID: ports.sealer.newestKeyID });
+    if (seen.status?.keyID !== undefined)
+      return { totp: { ...ports.totp.enrollment(seen), shownBefore: true }, ...confirmed };
+    const first = { phase: "Pending" as const, keyID: ports.sealer.newestKeyID };
+    // lost: look again, another call may have shown it first
+    if ((await ports.authenticators.swapStatus(seen, first)) === "lost") continue;
+    const shown = { ...seen, status: { ...seen.status, ...first } };
+    return { totp: { ...ports.totp.enrollment(shown), shownBefore: false }, ...confirmed };
   }
 }
 

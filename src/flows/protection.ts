@@ -67,7 +67,9 @@ export function createProtection(options: Options): WatchedProtection {
     answeredMs = begunMs;
     if (seen === undefined && before?.seen !== undefined)
       log.warn({}, "configmap kube-elevate-seen is gone: apply it again");
-    tell(options, before, last, found.anew && (before?.seen ?? seen?.data)?.["versions"] !== undefined);
+    const known = before?.seen ?? seen?.data ?? {}; // empty: nobody has looked yet
+    const changed = found.anew && Object.keys(known).length > 0;
+    tell(options, before, last, changed ? changedOf(before?.versions ?? known["versions"] ?? "", versions) : undefined);
     if (before?.hole !== last.hole || before?.protectedSince !== last.protectedSince) onChange();
   };
   /** One at a time: who comes while one runs that is too old for him waits for the next, together with all others. */
@@ -145,7 +147,8 @@ async function judgedBy(
 const absentOf = (versions: string): readonly string[] =>
   versions.split("\n").flatMap((line) => (line.endsWith(" -") ? [`${line.slice(0, -2)} is not there`] : []));
 
-function tell({ log, announcer }: Options, before: Last | undefined, now: Last, changed: boolean): void {
+/** `changed`: what was changed since, where something was. */
+function tell({ log, announcer }: Options, before: Last | undefined, now: Last, changed: string | undefined): void {
   const { hole, holes, extras } = now;
   const since = formatInstant(now.protectedSince);
   if (hole !== undefined && hole !== before?.hole) {
@@ -154,12 +157,22 @@ function tell({ log, announcer }: Options, before: Last | undefined, now: Last, 
   }
   if (hole === undefined && (before?.hole !== undefined || before?.protectedSince !== now.protectedSince))
     log.info({ protectedSince: since }, "admission is as shipped: requests are believed from then on");
-  if (hole === undefined && (before?.hole !== undefined || changed)) {
-    const message = `admission changed, and is as shipped: requests made before ${since} are denied; look at authenticators made while it was not`;
+  if (hole === undefined && (before?.hole !== undefined || changed !== undefined)) {
+    const what = (changed ?? "") === "" ? "admission" : `admission (${changed ?? ""})`;
+    const message = `${what} changed, and is as shipped: requests made before ${since} are denied; look at authenticators and policies that were written while it was not`;
     announcer.announce({ reason: "AdmissionProtected", message });
   }
   if (extras.length > 0 && extras.join() !== before?.extras.join()) {
     log.warn({ extras }, "admission has fields that this version does not know, which are no hole");
     announcer.announce({ reason: "AdmissionExtended", message: `not known to this version: ${extras.join("; ")}` });
   }
+}
+
+const namedMax = 8;
+/** The objects whose line is another one; empty where it is not known which. */
+function changedOf(before: string, now: string): string {
+  const lines = before.split("\n");
+  const changed = now.split("\n").filter((line) => before !== "" && !lines.includes(line));
+  const names = changed.slice(0, namedMax).map((line) => line.split(" ").slice(0, 2).join(" "));
+  return names.join(", ") + (changed.length > namedMax ? ` and ${String(changed.length - namedMax)} more` : "");
 }

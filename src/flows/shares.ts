@@ -1,11 +1,11 @@
 /** Ids that wait, each by its share: one share after the other has its turn, and within one the first comes first. */
 export type Shares = {
-  size(): number;
-  add(id: string, share: string): void;
+  readonly size: () => number;
+  readonly add: (id: string, share: string) => void;
   /** True where it waited. */
-  delete(id: string): boolean;
+  readonly delete: (id: string) => boolean;
   /** Takes the next one. */
-  take(): string | undefined;
+  readonly take: () => string | undefined;
 };
 
 export function createShares(): Shares {

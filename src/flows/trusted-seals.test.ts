@@ -114,4 +114,9 @@ test("TA20: each change of the seal keys is told once, but for the first that ar
   world.data = { "seal-key.b": "another" };
   await timers.advance(5_000);
   expect(told.slice(1)).toEqual([expect.stringContaining(": a is gone, b is another one. ")]);
+  world.data = {};
+  await timers.advance(5_000);
+  world.data = { "seal-key.b": "another", "seal-key.c": "mallory's" };
+  await timers.advance(5_000);
+  expect(told.slice(2)).toEqual([expect.stringContaining(": b is gone. "), expect.stringContaining("c is new. ")]);
 });

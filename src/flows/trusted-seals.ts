@@ -30,6 +30,7 @@ const strangersMax = 1_000;
  */
 export function createTrustedSeals({ read, checkerOf, after, log, announcer }: Options): TrustedSeals {
   let keys: ReadonlyMap<string, string> | undefined;
+  let known = false; // there were some once: before the first verifier there are none
   let checker = checkerOf(new Map());
   let begun = 0;
   let done = 0; // the newest reading that came to its end, by the count of those begun
@@ -46,7 +47,8 @@ export function createTrustedSeals({ read, checkerOf, after, log, announcer }: O
       done = mine;
       if (keys === undefined || !isSame(keys, found)) {
         log.info({ keyIDs: [...found.keys()] }, "seals are checked by these keys");
-        const change = keys === undefined ? undefined : changeOf(keys, found);
+        const change = keys === undefined || !known ? undefined : changeOf(keys, found);
+        known ||= found.size > 0;
         if (change !== undefined) {
           log.warn({ change }, "the keys that seals are checked by have changed");
           announcer.announce({ reason: "SealKeysChanged", message: change });
@@ -92,9 +94,7 @@ export function createTrustedSeals({ read, checkerOf, after, log, announcer }: O
 const isSame = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean =>
   a.size === b.size && [...a].every(([id, key]) => b.get(id) === key);
 
-/** Undefined: there were none, as before the first verifier. */
-function changeOf(before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): string | undefined {
-  if (before.size === 0) return undefined;
+function changeOf(before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): string {
   const changed = [...new Set([...before.keys(), ...now.keys()])].filter((id) => before.get(id) !== now.get(id));
   const told = changed.map((id) => `${id} is ${now.has(id) ? (before.has(id) ? "another one" : "new") : "gone"}`);
   return `seal keys in configmap kube-elevate-trust: ${told.join(", ")}. If that was none of yours, whoever wrote it can forge proofs`;

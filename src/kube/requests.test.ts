@@ -69,8 +69,9 @@ test.each([
 
 test("a swap names the version seen, and is refused without one; what else fails throws", async () => {
   const requests = createRequests(client);
-  api.script = (_asked, response) => json(response, request("8"));
-  expect(await requests.swapStatus(request("7"), { phase: "Active" })).toEqual(request("8"));
+  const now = request("8", { status: { phase: "Active" } });
+  api.script = (_asked, response) => json(response, now);
+  expect(await requests.swapStatus(request("7"), { phase: "Active" })).toEqual(now);
   expect(api.asked[0]).toMatchObject({
     method: "PATCH",
     path: "/apis/kube-elevate.dev/v1alpha1/namespaces/shop/elevationrequests/a/status",

@@ -103,6 +103,32 @@ error (CallerUnknown): that ticket is not for oidc:alice@example.com, or it is u
   expect(at.posts).toHaveLength(posts);
 });
 
+test("enroll: a secret that somebody was shown before is told of above the QR code, with what to do; the first time nothing is", async () => {
+  const at = terminal();
+  at.put(authenticator("Pending"));
+  const answers = [{}, { shownBefore: false }, { shownBefore: true }]; // an older verifier does not say
+  at.script.challenge = answers.map((more) => ({ totp: { ...seed.totp, ...more } }));
+  at.script.register = [{ name, method: "TOTP" }];
+  const screens = [];
+  for (const _ of answers) {
+    const { screen, exitCode } = await at.type("enroll totp", [ticket, "111111"]);
+    expect(exitCode).toBe(0);
+    screens.push(screen);
+  }
+  const [older = "", first, second] = screens;
+  expect(older).not.toContain("warning");
+  expect(first).toBe(older);
+  expect(second).toBe(
+    older.replace(
+      "Scan this with",
+      `\
+warning: this secret was shown before. If that was not you, stop here (Ctrl-C) and
+  have ivy invite you anew: whoever saw it can make your codes, for good.
+Scan this with`,
+    ),
+  );
+});
+
 test("enroll: Ctrl-C before the code is confirmed leaves the ticket good", async () => {
   const at = terminal();
   at.put(authenticator("Pending"));

@@ -18,6 +18,7 @@ import {
   post,
   type Said,
   seedOf,
+  shownOf,
   stepNow,
   totpOf,
 } from "./support/endpoint.ts";
@@ -80,20 +81,30 @@ test("KY01: two verifiers that start on the empty Secret at once make one set of
 
 test("EN06: a restart between challenge and register shows the same seed, and its code is taken, at any verifier", async () => {
   const ticket = await invite(cluster, "ann");
-  const seed = await seedOf(one(), ca, "ann", ticket);
+  const { secret: seed, shownBefore } = await shownOf(one(), ca, "ann", ticket);
+  expect(shownBefore).toBe(false);
   const before = await certificateOf(one());
   const { ports } = one();
   await one().stop("SIGTERM", 20_000);
   expect(await one().exited).toBe(0);
   verifiers[0] = await startVerifier(cluster.plane, { ports, env: { KUBE_ELEVATE_URL: "https://127.0.0.1:8443" } });
   expect(await certificateOf(one())).toBe(before); // KY01: after a restart the same keys
-  expect(await seedOf(one(), ca, "ann", ticket)).toBe(seed);
-  expect(await seedOf(two(), ca, "ann", ticket)).toBe(seed);
+  for (const at of [one(), two()])
+    expect(await shownOf(at, ca, "ann", ticket)).toMatchObject({ secret: seed, shownBefore: true });
   expect((await register(two(), "ann", ticket, codeAt(seed, await stepNow()))).body).toEqual({
     name: totpOf("ann"),
     method: "TOTP",
   });
   expect(await authenticator("ann")).toMatchObject({ phase: "Active" });
+});
+
+test("EN06: one ticket shown by two verifiers at once: one seed, and one of the two says that it is the first", async () => {
+  for (const username of ["abe-1", "abe-2", "abe-3", "abe-4", "abe-5"]) {
+    const ticket = await invite(cluster, username);
+    const shown = await Promise.all([one(), two()].map((at) => shownOf(at, ca, username, ticket)));
+    expect(new Set(shown.map(({ secret }) => secret)).size).toBe(1);
+    expect(shown.map(({ shownBefore }) => String(shownBefore)).toSorted()).toEqual(["false", "true"]);
+  }
 });
 
 test("EN03: one ticket registered at two verifiers at once: one 201, one refusal, one seal", async () => {

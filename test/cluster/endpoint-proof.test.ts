@@ -24,11 +24,12 @@ import {
   verifyPath,
   wrongCodes,
 } from "./support/endpoint.ts";
+import { takeBack } from "./support/others.ts";
 
 // Two verifiers and a controller as processes of their own, on a real API server: what a proof is good for, and how often.
 // Everybody has a code of her own, so that no test waits for the next thirty seconds.
 
-const names = ["ann", "ben", "cem", "dee", "eve", "fay", "gil", "gus", "ida", "jon"];
+const names = ["ann", "ben", "cem", "dee", "eve", "fay", "gil", "gus", "ida", "jon", "kim"];
 const twins = Array.from({ length: 200 }, (_none, index) => `twin-${index}`);
 const cluster = useControlPlane({
   installed: "samples",
@@ -177,6 +178,21 @@ test("TO03: 50 parallel posts of one code for one request: one verification, and
   );
   expect(new Set(said.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
   expect(said[0]).toMatchObject({ status: 200, body: { phase: "Active" } });
+});
+
+test("TO02, TO06: while a mutating policy of somebody else takes back what is counted no code is taken, and a right one is answered as a wrong one", async () => {
+  const kim = await enrolled("kim");
+  const open = await offered("kim", "taken-back");
+  const step = await stepNow();
+  const letGo = await takeBack(cluster, totpOf("kim"));
+  const words = [];
+  for (const code of [codeAt(kim.seed, step), ...wrongCodes(kim.seed, step, 1)])
+    words.push(wordOf(await verify(one, open, code)));
+  expect(words[0]).toEqual(words[1]);
+  expect(words[0]?.[0]).toBe(500);
+  expect(await requestStatus(open.name)).not.toHaveProperty("verification");
+  await letGo();
+  expect((await verify(two, open, codeAt(kim.seed, await stepNow()))).status).toBe(200);
 });
 
 test("TO04: a malformed code is a 400, not looked at and not counted", async () => {

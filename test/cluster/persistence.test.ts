@@ -29,11 +29,13 @@ const rule = (verbs: string, group: string, resources: string, more: object = {}
 });
 const mints = rule("create", "", "serviceaccounts/token");
 const makes = [
-  rule("create", rbac, "rolebindings roles clusterrolebindings"),
+  rule("create patch", rbac, "rolebindings roles"),
+  rule("create", rbac, "clusterrolebindings"),
   rule("bind", rbac, "clusterroles", { resourceNames: ["view"] }),
-  rule("create", "", "secrets serviceaccounts/token configmaps"),
+  rule("create patch", "", "secrets"),
+  rule("create", "", "serviceaccounts/token configmaps"),
   rule("patch", "", "namespaces namespaces/status"),
-  rule("create", "batch", "cronjobs"),
+  rule("create patch", "batch", "cronjobs"),
   rule("create", certificates, "certificatesigningrequests"),
   rule("create", admission, "validatingwebhookconfigurations"),
 ];
@@ -66,6 +68,7 @@ beforeAll(async () => {
     { apiVersion: "v1", kind: "ServiceAccount", metadata: robot },
     binding("robot", "view", { kind: "ServiceAccount", ...robot }, "minting"),
     { apiVersion: "v1", kind: "Namespace", metadata: { name: "elsewhere" } },
+    ...["guarded", "elsewhere"].flatMap(standingIn),
     binding("makers", "guarded", subject("Group", "devs")), // so that she is refused for the grant, and not for want of rights
     ...["view", "edit"].map((name) => policyBody(name, { roleRef: { kind: "ClusterRole", name } })),
     binding("authors", "authors", subject("User", "dan")),
@@ -136,8 +139,19 @@ const metadata = { name: "lasting" };
 const roleRef = { apiGroup: rbac, kind: "ClusterRole", name: "view" };
 const container = { name: "a", image: "a" };
 const pods = { spec: { restartPolicy: "Never", containers: [container] } };
+const cronJob = { schedule: "0 3 * * *", suspend: true, jobTemplate: { spec: { template: pods } } };
 const unlabelled = { metadata: { labels: { "kube-elevate.dev/guard": null } } };
 
+/** What is there before the guard, for somebody to change. */
+function standingIn(namespace: string): readonly object[] {
+  const own = { namespace, name: "standing" };
+  return [
+    binding("standing", "view", subject("User", "carol"), namespace),
+    { apiVersion: `${rbac}/v1`, kind: "Role", metadata: own, rules: [podsRule] },
+    { apiVersion: "v1", kind: "Secret", metadata: own },
+    { apiVersion: "batch/v1", kind: "CronJob", metadata: own, spec: cronJob },
+  ];
+}
 const lastingIn = (namespace: string): readonly Deed[] => {
   const at = (api: string, rest: string): string => `${api}/namespaces/${namespace}${rest}?dryRun=All`;
   return [
@@ -145,12 +159,16 @@ const lastingIn = (namespace: string): readonly Deed[] => {
     ["Role", "POST", at(`/apis/${rbac}/v1`, "/roles"), { metadata, rules: [] }],
     ["Secret", "POST", at("/api/v1", "/secrets"), { metadata }],
     ["token", "POST", at("/api/v1", "/serviceaccounts/default/token"), { spec: {} }],
+    ["CronJob", "POST", at("/apis/batch/v1", "/cronjobs"), { metadata, spec: cronJob }],
     [
-      "CronJob",
-      "POST",
-      at("/apis/batch/v1", "/cronjobs"),
-      { metadata, spec: { schedule: "0 3 * * *", jobTemplate: { spec: { template: pods } } } },
+      "RoleBinding changed",
+      "PATCH",
+      bindingsPath(namespace, "/standing?dryRun=All"),
+      { subjects: [subject("User", "alice")] },
     ],
+    ["Role changed", "PATCH", at(`/apis/${rbac}/v1`, "/roles/standing"), { rules: [rule("create", "", "configmaps")] }],
+    ["Secret changed", "PATCH", at("/api/v1", "/secrets/standing"), { data: { key: "YQ==" } }],
+    ["CronJob changed", "PATCH", at("/apis/batch/v1", "/cronjobs/standing"), { spec: { schedule: "* * * * *" } }],
     ["label", "PATCH", at("/api/v1", ""), unlabelled],
     ["label by status", "PATCH", at("/api/v1", "/status"), unlabelled],
   ];
@@ -194,11 +212,11 @@ test.concurrent("PE02: what lasts is flagged; with the guard it is refused to wh
     "create certificatesigningrequests.certificates.k8s.io: a certificate cannot be taken back (not by a binding in a namespace)",
     "create clusterrolebindings.rbac.authorization.k8s.io: rights that it gives stay (not by a binding in a namespace)",
     "create configmaps: pods run on by the scripts and settings in it",
-    "create cronjobs.batch: it runs on, as any ServiceAccount of the namespace",
-    "create rolebindings.rbac.authorization.k8s.io, roles.rbac.authorization.k8s.io: rights that it gives stay",
-    "create secrets: a Secret can hold a token that never ends",
     "create serviceaccounts/token: a token outlives the grant",
     "create validatingwebhookconfigurations.admissionregistration.k8s.io: guards can be switched off (not by a binding in a namespace)",
+    "create,patch cronjobs.batch: it runs on, as any ServiceAccount of the namespace",
+    "create,patch rolebindings.rbac.authorization.k8s.io, roles.rbac.authorization.k8s.io: rights that it gives stay",
+    "create,patch secrets: a Secret can hold a token that never ends",
     "patch namespaces, namespaces/status: its labels choose policies, guards and Pod Security",
   ]);
 

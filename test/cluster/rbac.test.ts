@@ -133,7 +133,7 @@ test("TK01: the controller's token binds what it was given alone, to one person,
   expect(await stolen.everything()).toEqual(stolen.before);
 });
 
-test("TK01: it lengthens nothing, proves nothing, deletes nothing that is open, proven or foreign, and does not rewrite what has ended", async () => {
+test("TK01: it lengthens nothing, proves nothing, deletes no open or proven request, no factor and nothing foreign, and does not rewrite what has ended", async () => {
   await changesNoRecord(stolen);
   expect(await stolen.everything()).toEqual(stolen.before);
 });
@@ -148,7 +148,7 @@ test("TK03: the sweeper's token deletes elevate:*:* alone, in Background, and wr
   expect(await stolen.everything()).toEqual(stolen.before);
 });
 
-test("TK01, TK02, TK03: what is left to a thief: to end access, bindings that a controller ends within 5 s, ended records; with the verifier's token, proofs", async () => {
+test("TK01, TK02, TK03: what is left to a thief: to end access, bindings that a controller ends within 5 s, open invitations, records that have ended or that it ends first; with the verifier's token, proofs", async () => {
   const { endedAfterMs } = await whatIsLeft(stolen);
   expect(Object.values(endedAfterMs).filter((ms) => ms > 10_000)).toEqual([]); // 5 s, where the machine has time
 }, 90_000);

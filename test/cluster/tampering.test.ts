@@ -113,7 +113,7 @@ test("guard off, a binding planted for a request that awaits its proof: gone wit
     "it is bound",
   );
   expect(spec.requester.username).toBe("alice");
-  await eventually(async () => !(await lives.bound("planted", "fix")), 10, "the planted binding is gone");
+  await eventually(async () => !(await lives.bound("planted", "fix")), 6, "the planted binding is gone"); // 5 s, and a look
   expect((await lives.get("planted", "fix")).status?.phase).toBe("Pending"); // it still awaits its proof
   await lives.prove("planted", "fix");
   await lives.until("planted", "fix", "Active");

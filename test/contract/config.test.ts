@@ -134,6 +134,19 @@ test("DS08: no Pod has more than its own account: no volume, host network, init 
   expect(withContainers(objects)).toBe(found.length);
 });
 
+/** At whatever depth, and in containers of every sort: the lists of objects whose keys become variables. */
+function variablesFromObjects(value: unknown): readonly unknown[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, each]) => (key === "envFrom" ? [each] : variablesFromObjects(each)));
+}
+const settingsPrefix = "KUBE_ELEVATE_";
+
+test("DS08: no container takes variables whole from an object but under prefix KUBE_ELEVATE_, so none is one of Node", () => {
+  // NODE_OPTIONS alone would make who may write the object the account that the process runs as
+  const settings = { prefix: settingsPrefix, configMapRef: { name: "kube-elevate-settings" } };
+  expect(objects.flatMap(variablesFromObjects)).toEqual([[settings], [settings]]);
+});
+
 const allowed = (...ports: readonly (string | number)[]): object => ({
   ports: ports.map((port) => ({ port, protocol: "TCP" })),
 });
@@ -163,14 +176,22 @@ test("HT10: what a process reaches is what an API server listens on, not even DN
     });
 });
 
-test("the settings that are shipped are known, and the ports are the processes' own", () => {
+test("the settings that are shipped, and those of README's overlay, are known, and the ports are the processes' own", () => {
   const generator = z.object({ configMapGenerator: z.array(z.object({ literals: z.array(z.string()) }).loose()) });
-  const [settings] = objects.flatMap((object) => generator.safeParse(object).data?.configMapGenerator ?? []);
-  const literals = (settings?.literals ?? []).map((literal) => /^([^=]+)=(.*)$/.exec(literal) ?? []);
-  const env = Object.fromEntries(literals.map(([, name = "", value = ""]) => [name, value]));
-  expect(Object.keys(env).length).toBeGreaterThan(2);
+  const environments = (manifests: readonly unknown[]): { readonly [name: string]: string }[] =>
+    manifests
+      .flatMap((object) => generator.safeParse(object).data?.configMapGenerator ?? [])
+      .map(({ literals }) => literals.map((literal) => /^([^=]+)=(.*)$/.exec(literal) ?? []))
+      .map((read) => Object.fromEntries(read.map(([, key = "", value = ""]) => [settingsPrefix + key, value])));
+  const blocks = readFileSync("README.md", "utf8").matchAll(/^```yaml\n(.*?)^```/gms);
+  const [env = {}, ...others] = environments(objects);
+  const [overlay = {}, ...more] = environments([...blocks].flatMap(([, text = ""]) => loadAll(text)));
+  expect([others, more]).toEqual([[], []]);
   const table = readFileSync("src/settings.ts", "utf8");
-  expect(Object.keys(env).filter((name) => !table.includes(`"${name}"`))).toEqual([]);
+  for (const each of [env, overlay]) {
+    expect(Object.keys(each).length).toBeGreaterThan(2);
+    expect(Object.keys(each).filter((name) => !table.includes(`"${name}"`))).toEqual([]);
+  }
   const read = readSettings([], env);
   const { healthPort, endpointPort, ...rest } = z
     .looseObject({ healthPort: z.int(), endpointPort: z.int() })

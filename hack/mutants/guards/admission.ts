@@ -45,7 +45,7 @@ export const admissionGuards: readonly Guard[] = [
       "keptSince > remembered ? keptSince : remembered",
       "keptSince",
     ],
-    "a hole empties what is kept": ["keep: isSame(seen, {}) ? undefined : {} }", "keep: undefined }"],
+    "a hole empties what is kept": ["keep: isSame(seen, holed) ? undefined : holed }", "keep: undefined }"],
     "admission bites a moment later": ["const biteMs = 2_000;", "const biteMs = 0;"],
   }),
   ...guardsOf("src/domain/shipped.ts", "src/domain/shipped.test.ts", {

@@ -162,7 +162,12 @@ export const flowGuards: readonly Guard[] = [
       'if (keyID === undefined) return { keyID: "k1", totp: { lastTimeStep: 0, failures: { consecutive: 0, total: 0 } } };\n  if (keyID === undefined) return { reason: "NotReady"',
     ],
     "a code of the seed": ["if (lastTimeStep === undefined) return", "if (false) return"],
-    "a showing is written down": ["if (seen.status?.keyID !== undefined) return { totp", "if (seen) return { totp"],
+    "a showing is written down": ["if (seen.status?.keyID !== undefined)\n", "if (seen)\n"],
+    "a later showing says that it is one": ["shownBefore: true", "shownBefore: false"],
+    "of two showings at once one is the first": [
+      'if ((await ports.authenticators.swapStatus(seen, first)) === "lost") continue;',
+      "await ports.authenticators.swapStatus(seen, first);",
+    ],
     "Active by one swap": [
       'swapStatus(seen, { phase: "Active", keyID, seal, ...factor })) === "won")',
       'swapStatus(seen, { phase: "Active", keyID, seal, ...factor })) !== undefined)',

@@ -51,9 +51,12 @@ export const verifyAnswer = z.object({
   expirationTime: writtenTime.optional(),
   bindingName: z.string().optional(),
 });
-/** Of TOTP the seed, base32, and the same as an otpauth URI; of WebAuthn, and to be confirmed, what a browser is asked. */
+/**
+ * Of TOTP the seed, base32, and the same as an otpauth URI; of WebAuthn, and to be confirmed, what a browser is asked.
+ * `shownBefore`: whether an earlier call was shown this seed, by the same ticket; of an older verifier undefined, not known.
+ */
 export const enrollmentAnswer = z.object({
-  totp: z.object({ secret: z.string(), uri: z.string() }).optional(),
+  totp: z.object({ secret: z.string(), uri: z.string(), shownBefore: z.boolean().optional() }).optional(),
   webauthn: creationOptions.optional(),
   existing: requestOptions.optional(),
 });

@@ -31,7 +31,7 @@ export async function enroll(world: World, method: Method, options: EnrollOption
     await enrolled(world, scene, method, { one, endpoint, options });
   } catch (error) {
     // one that this terminal made is open to nobody else: its name is free again
-    if (!one.isInvited)
+    if (one.invitedBy === undefined)
       await world
         .shielded()
         .cluster.removeAuthenticator(one.name)
@@ -72,12 +72,12 @@ async function enrolled(
     return;
   }
   const existing = async () => confirmByKey(world, scene, one, { offered, how });
-  await enrollByApp(world, scene, { offered, existing, register });
+  await enrollByApp(world, scene, one, { offered, existing, register });
 }
 
-const given = (world: World, method: Method, { isInvited }: Opened): string => {
+const given = (world: World, method: Method, { invitedBy }: Opened): string => {
   const again = clusterCommand(world, `enroll ${method.toLowerCase()}`);
-  return `Given up: nothing is set up yet. ${isInvited ? "With the same ticket" : "Again"}: ${again}`;
+  return `Given up: nothing is set up yet. ${invitedBy === undefined ? "Again" : "With the same ticket"}: ${again}`;
 };
 
 /** What the two ways of enrolling are given. */

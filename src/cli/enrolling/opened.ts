@@ -12,7 +12,8 @@ export type Opened = {
   readonly name: string;
   readonly uid: string;
   readonly codeVerifier: string;
-  readonly isInvited: boolean;
+  /** Who opened it for its owner; undefined: this terminal made it. */
+  readonly invitedBy: string | undefined;
 };
 
 const openForMs = 15 * 60_000; // of a further one, from its making to its enrollment at this terminal
@@ -26,7 +27,7 @@ export async function opened(world: World, scene: Scene, method: Method, ticketS
   );
   if (invited !== undefined) {
     const { name, uid } = invited.metadata;
-    return { name, uid, codeVerifier: await ticketOf(world, ticketStdin), isInvited: true };
+    return { name, uid, codeVerifier: await ticketOf(world, ticketStdin), invitedBy: invited.spec.invitedBy };
   }
   checkRoom(world, scene, method, found);
   const hasKey = found.some((one) => one.spec.method === "WebAuthn" && stateOf(one) === "usable");
@@ -91,7 +92,7 @@ async function further(world: World, { me }: Scene, method: Method, found: reado
   const made = await world.cluster.authenticator(name);
   if (made === undefined) throw new Failure(`${name} is gone. Try again`);
   world.talk.say("You have a key on this cluster: it confirms the new one, so nobody needs to invite you.");
-  return { name, uid: made.metadata.uid, codeVerifier, isInvited: false };
+  return { name, uid: made.metadata.uid, codeVerifier, invitedBy: undefined };
 }
 
 async function ticketOf({ talk }: World, fromStdin: boolean): Promise<string> {

@@ -92,7 +92,9 @@ export async function changesNoRecord({
     "one that waits": deletes("controller", request("pending")),
     "one that is proven": deletes("controller", request("proven")),
   });
-  await judge.expectRefused("authenticator", 10, "DeleteNotPermitted", { "a factor": deletes("controller", factor) });
+  await judge.expectRefused("authenticator", 10, "DeleteNotPermitted", {
+    "a factor that is Active": deletes("controller", factor),
+  });
   const byRuleOfTheKind = {
     "expirationTime is set once": writes("active", { grant: { expirationTime: at(80_000) } }),
     "Granting and Active need verification": writes("pending", { phase: "Granting", grant }),

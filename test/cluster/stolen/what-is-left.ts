@@ -1,6 +1,18 @@
 import { randomUUID } from "node:crypto";
+import { expect } from "vitest";
 import { startController } from "../../../hack/controlplane/processes.ts";
-import { at, bindingBody, bindingsPath, type Named, nameOfBinding, requestsPath } from "../../contract/bodies.ts";
+import {
+  at,
+  authenticatorBody,
+  authenticatorsPath,
+  bindingBody,
+  bindingsPath,
+  end,
+  hex,
+  type Named,
+  nameOfBinding,
+  requestsPath,
+} from "../../contract/bodies.ts";
 import { accountName, type Reply } from "../../contract/installed.ts";
 import { expectAccepted } from "../../contract/judging.ts";
 import { landed } from "../../contract/lives.ts";
@@ -19,6 +31,9 @@ export async function whatIsLeft({ installed, requests, ours, deletes }: Robbed)
   readonly endedAfterMs: { readonly [what: string]: number };
 }> {
   const { call, merge, plane, post } = installed;
+  const active = requestsPath("shop", `/${requests.active.name}`);
+  const invitation = authenticatorsPath(`/${hex("bob")}.totp`);
+  landed(await post("ivy", authenticatorsPath(), authenticatorBody("bob", "totp", { invitedBy: "ivy" })));
   await expectAccepted({
     "the sweeper reads who is bound to what": call("sweeper", "GET", "/apis/rbac.authorization.k8s.io/v1/rolebindings"),
     "the sweeper ends access": await deletes("sweeper", ours),
@@ -27,6 +42,11 @@ export async function whatIsLeft({ installed, requests, ours, deletes }: Robbed)
       "controller",
       requestsPath("shop", `/${requests.over.name}`),
     ),
+    "the controller ends a grant": await merge("controller", `${active}/status`, {
+      status: { phase: "Revoked", ...end },
+    }),
+    "the controller erases what it ended": await deletes("controller", active),
+    "the controller deletes an invitation that is open": await deletes("controller", invitation),
     "the controller says what admission was": merge(
       "controller",
       `${home("configmaps/kube-elevate-seen")}?dryRun=All`,
@@ -38,6 +58,8 @@ export async function whatIsLeft({ installed, requests, ours, deletes }: Robbed)
       home("configmaps/kube-elevate-trust"),
     ),
   });
+  const gone = [active, invitation].map(async (path) => (await call("admin", "GET", path)).code);
+  expect(await Promise.all(gone)).toEqual([404, 404]);
   const items = likeShop(shop);
   await plane.run("admin", ["apply", "-f", "-"], { input: JSON.stringify({ apiVersion: "v1", kind: "List", items }) });
   const lives = await playLives(plane, ["bob"]); // the verifier's account alone: a seal key of the thief's own, and no factor

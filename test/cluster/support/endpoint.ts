@@ -66,11 +66,16 @@ export async function invite(
 }
 
 /** The seed that the endpoint shows to the holder of the ticket. */
-export async function seedOf(at: Endpoint, ca: string, username: string, ticket: string): Promise<string> {
+export async function seedOf(...given: Parameters<typeof shownOf>): Promise<string> {
+  return (await shownOf(...given)).secret;
+}
+
+/** The same, and whether somebody was shown it before. */
+export async function shownOf(at: Endpoint, ca: string, username: string, ticket: string) {
   const shown = await post(at, ca, authenticatorPath(totpOf(username), "challenge"), { codeVerifier: ticket });
   const { totp } = shown.status === 200 ? enrollmentAnswer.parse(shown.body) : {};
   if (totp === undefined) throw new Error(`no seed is shown: ${shown.text}`);
-  return totp.secret;
+  return totp;
 }
 
 /** Invited and enrolled with the code of the step before this one, so that the code of this one is unused. */

@@ -1,4 +1,4 @@
-import { bindingsPath, policyBody } from "../../contract/bodies.ts";
+import { authenticatorsPath, bindingsPath, policyBody } from "../../contract/bodies.ts";
 import { type Cluster, eventually } from "./control-plane.ts";
 import { must } from "./lives.ts";
 
@@ -40,6 +40,46 @@ export async function hangOn(cluster: Cluster, shop: string): Promise<void> {
       await must(cluster.plane, "admin", "POST", bindingsPath(shop, "?dryRun=All"), plainBinding(shop, "probe")),
     );
   await eventually(async () => (await probe()).includes("seen-by"), 10, "it is hung on");
+}
+
+/** Has a mutating policy undo what is counted in this authenticator, until the returned function is called. */
+export async function takeBack(cluster: Cluster, authenticator: string): Promise<() => Promise<void>> {
+  const apiVersion = "admissionregistration.k8s.io/v1";
+  const kind = "MutatingAdmissionPolicy";
+  const metadata = { name: "take-back" };
+  const fields = ["lastTimeStep", "failures"].map(
+    (field) => `JSONPatch{op: "replace", path: "/status/totp/${field}", value: oldObject.status.totp.${field}}`,
+  );
+  const rule = {
+    apiGroups: ["kube-elevate.dev"],
+    apiVersions: ["*"],
+    operations: ["UPDATE"],
+    resources: ["authenticators/status"],
+  };
+  const spec = {
+    reinvocationPolicy: "Never",
+    matchConstraints: { resourceRules: [rule] },
+    matchConditions: [{ name: "one", expression: `object.metadata.name == "${authenticator}"` }],
+    mutations: [{ patchType: "JSONPatch", jsonPatch: { expression: `[${fields.join(", ")}]` } }],
+  };
+  await cluster.apply(
+    "admin",
+    { apiVersion, kind, metadata, spec },
+    { apiVersion, kind: `${kind}Binding`, metadata, spec: { policyName: "take-back" } },
+  );
+  await cluster.plane.accountKubeconfig("verifier");
+  const path = `${authenticatorsPath(`/${authenticator}/status`)}?dryRun=All`;
+  const change = { status: { totp: { lastTimeStep: 999_999_999 } } };
+  const undone = async (): Promise<boolean> => {
+    const account = "system:serviceaccount:elevate-system:verifier";
+    return !JSON.stringify(await must(cluster.plane, account, "PATCH", path, change)).includes("999999999");
+  };
+  await eventually(undone, 10, "it is taken back");
+  return async () => {
+    await cluster.kubectl("admin", "delete", kind, "take-back");
+    await cluster.kubectl("admin", "delete", `${kind}Binding`, "take-back");
+    await eventually(async () => !(await undone()), 10, "it is taken back no more");
+  };
 }
 
 const clusterRole = (name: string, rule: object): object => ({
