@@ -63,7 +63,14 @@ const instead = (root: string): readonly Instead[] => [
   { of: /^socks(-proxy-agent)?$/, by: "@kubernetes/client-node", is: "exports.SocksProxyAgent = class {};" },
   // src/kube speaks HTTP/1.1 alone; undici itself makes do with this where Node has no http2.
   { of: /^node:http2$/, by: "undici", is: "exports.constants = {};" },
-  // src/mfa/webauthn.ts lets no attestation through, so no certificate is parsed.
+  // src/mfa/webauthn.ts lets no attestation through, so no certificate is parsed; of ASN.1 a signature by ES256 alone is.
+  {
+    of: /^@peculiar\/asn1-(schema|ecc)$/,
+    by: "@simplewebauthn/server",
+    is: `const ours = require("./hack/bundle/ecdsa-signature.ts");
+      exports.AsnParser = ours.AsnParser;
+      exports.ECDSASigValue = ours.ECDSASigValue;`,
+  },
   { of: /^@peculiar\//, by: "@simplewebauthn/server", is: "" },
   // src/http/body.ts takes UTF-8 alone.
   { of: /\/tables\/.*\.json$/, by: "iconv-lite", is: "" },

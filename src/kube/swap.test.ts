@@ -24,11 +24,16 @@ test("what is stored may have more than was written", async () => {
   expect(await write()).toBe("won");
 });
 
+test("nothing may be left of what was taken away whole", async () => {
+  stored = { metadata: {} };
+  expect(await swap(client, "/a", { metadata: { resourceVersion: "1" } }, { data: { a: null, b: null } })).toBe("won");
+});
+
 test.each<[string, object]>([
   [".status.phase", { phase: "Pending" }],
   [".status.gone", { gone: "still there" }],
   [".status.totp.lastTimeStep", { totp: { lastTimeStep: 6 } }],
-  [".status.totp", { totp: undefined }],
+  [".status.totp.lastTimeStep", { totp: undefined }],
   [".status.totp", { totp: "7" }],
   [".status.words.0.a", { words: [{ a: "z" }, "y"] }],
   [".status.words", { words: [{ a: "x" }, "y", "z"] }],

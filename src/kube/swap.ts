@@ -36,6 +36,7 @@ export async function swapped<T extends Seen>(
 /** Where `stored` lacks what a merge patch wrote; undefined: nowhere. */
 function differenceOf(written: unknown, stored: unknown, path: string): string | undefined {
   if (written === undefined || Object.is(written ?? undefined, stored)) return undefined;
+  if (isNested(written) && stored === undefined) return differenceOf(written, {}, path); // all of it may be taken away
   if (!isNested(written) || !isNested(stored)) return path;
   if (Array.isArray(written) && (!Array.isArray(stored) || stored.length !== written.length)) return path;
   for (const [key, value] of Object.entries(written)) {

@@ -50,8 +50,8 @@ const looked = [
   /^plugin-cache\//,
   /^recording\/record$/, // each kubectl of the plugin: arguments, environment
   /^desktop\/opened$/, // what a browser was told to open
-  /^process .*src\/main\.ts verifier/,
-  /^process .*src\/main\.ts controller/,
+  /^process .*main\.(ts|js) verifier/,
+  /^process .*main\.(ts|js) controller/,
   /^process .*cli\/main\.ts enroll/,
   /^process .*\/kube-apiserver/,
   /readyz/,
