@@ -3,16 +3,16 @@ import type { RoleRef } from "../api/v1alpha1/meta.ts";
 import { bindingFor } from "../domain/binding.ts";
 import { type EntryFacts, type GateFacts, type Gates, judge } from "../domain/policy.ts";
 import { later } from "../domain/time.ts";
-import type { Age, ControllerPorts } from "./ports.ts";
+import type { ControllerPorts, Moment } from "./ports.ts";
 
 /**
  * `rehearsed`: the binding is made by dry run, to be told whether and why it is refused. What is bound needs none.
- * `admission`: of which age the look at it is to be.
+ * `lookAfter`: when the look at admission is to have begun.
  */
 export type Asking = {
   readonly scope: "entry" | "standing";
   readonly rehearsed: boolean;
-  readonly admission: Age;
+  readonly lookAfter: Moment | undefined;
 };
 
 /**
@@ -22,7 +22,7 @@ export type Asking = {
 export async function inspect(
   ports: ControllerPorts,
   request: ElevationRequest | undefined,
-  { scope, rehearsed, admission }: Asking,
+  { scope, rehearsed, lookAfter }: Asking,
 ): Promise<Gates> {
   const { facts, authenticators, protection } = ports;
   if (request === undefined)
@@ -34,7 +34,7 @@ export async function inspect(
     facts.namespaceLabels(metadata.namespace),
     facts.mayUse(request, scope),
     status?.verification && authenticators.get(status.verification.authenticator),
-    scope === "entry" ? Promise.all([facts.clockOffMs(), protection.refuses(request, admission)]) : undefined,
+    scope === "entry" ? Promise.all([facts.clockOffMs(), protection.refuses(request, lookAfter)]) : undefined,
     offered && roleFacts(ports, request, offered, rehearsed),
   ]);
   const role = policy?.spec.roleRef;

@@ -198,16 +198,21 @@ export type AttemptLog = {
  * not may have been forged by whoever may write it, so that none of its fields is believed.
  */
 export type Protection = {
-  /** AdmissionUnprotected, by a look of that age. Throws where no such look was answered. */
-  refuses(request: ElevationRequest, age: Age): Promise<Denial | undefined>;
+  /**
+   * AdmissionUnprotected, by a look that began within the last second, or after this moment where one is given. Throws
+   * where no such look was answered.
+   */
+  refuses(request: ElevationRequest, after?: Moment): Promise<Denial | undefined>;
+  /** To be told apart from what begins later. */
+  moment(): Moment;
   /** The same by the last look that was answered, for what waits and has nothing to ask for. */
   remembers(request: ElevationRequest): Denial | undefined;
   /** What is wrong with admission, by the last look; undefined: nothing. */
   hole(): string | undefined;
 };
 
-/** When a look began: within the last second, or after it was asked for. */
-export type Age = "of this second" | "from now";
+/** Of a process, in ms; no time of day. */
+export type Moment = number;
 
 /** A person waits; or nobody does, and what is asked all the time should take few connections, which weigh. */
 export type Pace = "all at once" | "one by one";

@@ -2,9 +2,8 @@ import { expect, test } from "vitest";
 import { fakeAdmission } from "../../test/fakes/admission.ts";
 import { asked, meta } from "../../test/fakes/objects.ts";
 import { fakeTimers, settle } from "../../test/fakes/timers.ts";
-import type { ElevationRequest } from "../api/v1alpha1/elevation-request.ts";
 import { formatInstant, later, parseInstant } from "../domain/time.ts";
-import type { AdmissionObjects, Age, Pace } from "./ports.ts";
+import type { AdmissionObjects, Pace } from "./ports.ts";
 import { createProtection } from "./protection.ts";
 
 // One replica or two that watch an admission in memory, by a clock and timers that the test moves.
@@ -30,8 +29,7 @@ function play(change: (objects: AdmissionObjects) => AdmissionObjects = (objects
       announcer: { announce: ({ reason, message }) => told.push(`${reason}: ${message}`) },
       onChange: () => changes++,
     });
-    const refuses = async (request: ElevationRequest, age: Age = "of this second") => protection.refuses(request, age);
-    return { ...protection, refuses, told, lines, changes: () => changes };
+    return { ...protection, told, lines, changes: () => changes };
   };
   const made = (ms: number) => ({
     metadata: { ...meta, namespace: "shop", name: "fix", creationTimestamp: formatInstant(later(start, ms)) },
@@ -242,12 +240,14 @@ test("who comes while a look hangs waits for one that began later, and all who d
   expect(world.now).toBe(later(start, 2 * second));
 });
 
-test("who asks for a look from now waits for one that begins then, and all who do meanwhile for the same", async () => {
+test("who asks for a look after a moment waits for one that begins then, and all who do for the same", async () => {
   const { one, made, objects, asked: calls } = await standing();
   objects.stored.versions = "v2"; // in the second of the last look
   expect(await word(one.refuses(made(4 * second)))).toBe("believed");
-  const words = [1, 2, 3].map(async () => word(one.refuses(made(4 * second), "from now")));
+  const words = [1, 2, 3].map(async () => word(one.refuses(made(4 * second), one.moment())));
   expect(await Promise.all(words)).toEqual(words.map(() => "AdmissionUnprotected"));
+  const earlier = one.moment() - 1;
+  expect(await word(one.refuses(made(4 * second), earlier))).toBe("AdmissionUnprotected");
   expect(calls.filter((call) => call === "versions")).toHaveLength(1);
 });
 
@@ -265,7 +265,7 @@ test("a look that nobody waits for takes its time; who comes before it has begun
   const one = replica();
   one.start();
   await timers.advance(2 * second);
-  const two = [one.refuses(made(4 * second)), one.refuses(made(4 * second), "from now")];
+  const two = [one.refuses(made(4 * second)), one.refuses(made(4 * second), one.moment())];
   hanging[0]?.();
   await settle();
   hanging[1]?.();

@@ -1,7 +1,7 @@
 import { type Before, protectedSince } from "../domain/protected-since.ts";
 import { formatInstant, type Instant } from "../domain/time.ts";
 import { type Admission, unprotected } from "../domain/unprotected.ts";
-import type { AdmissionObjects, Age, Announcer, Pace, Protection } from "./ports.ts";
+import type { AdmissionObjects, Announcer, Moment, Pace, Protection } from "./ports.ts";
 import type { After } from "./queue.ts";
 import type { Log } from "./schedule.ts";
 
@@ -73,9 +73,8 @@ export function createProtection(options: Options): WatchedProtection {
     if (before?.hole !== last.hole || before?.protectedSince !== last.protectedSince) onChange();
   };
   /** One at a time: who comes while one runs that is too old for him waits for the next, together with all others. */
-  const look = async (pace: Pace, age: Age): Promise<void> => {
-    if (age === "of this second" && running !== undefined && elapsedMs() - running.begunMs <= freshMs)
-      return running.done;
+  const look = async (pace: Pace, begunAfter?: Moment): Promise<void> => {
+    if (running !== undefined && isFresh(running.begunMs, begunAfter)) return running.done;
     if (pace === "all at once") nextPace = pace;
     const before = running?.done ?? Promise.resolve();
     next ??= before
@@ -88,9 +87,11 @@ export function createProtection(options: Options): WatchedProtection {
       });
     return next;
   };
+  const isFresh = (begunMs: Moment, moment: Moment | undefined): boolean =>
+    moment === undefined ? elapsedMs() - begunMs <= freshMs : begunMs > moment;
   const turn = async (): Promise<void> => {
     try {
-      await look("one by one", "of this second");
+      await look("one by one");
       failing = false;
     } catch (error) {
       if (!failing) log.warn({ err: error }, "admission could not be looked at, which is tried again");
@@ -101,16 +102,17 @@ export function createProtection(options: Options): WatchedProtection {
   const remembers: Protection["remembers"] = (request) => last && unprotected(request, last);
 
   return {
-    look: async () => look("all at once", "of this second"),
+    look: async () => look("all at once"),
     start: () => void turn(),
     stop() {
       stopped = true;
       cancel?.();
     },
-    async refuses(request, age) {
-      await look("all at once", age);
+    async refuses(request, begunAfter) {
+      await look("all at once", begunAfter);
       return remembers(request);
     },
+    moment: elapsedMs,
     remembers,
     hole: () => last?.hole,
     check() {

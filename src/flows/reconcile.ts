@@ -9,7 +9,7 @@ import { recordedOf } from "../domain/record.ts";
 import { statusAfter } from "../domain/status.ts";
 import { earlier, type Instant, instant, parseInstant } from "../domain/time.ts";
 import { type Asking, inspect } from "./inspect.ts";
-import type { Age, ControllerPorts, Outcome, Placed, RequestKey } from "./ports.ts";
+import type { ControllerPorts, Moment, Outcome, Placed, RequestKey } from "./ports.ts";
 
 /** What this process did and saw of one request; schedule.ts keeps it. Losing it costs a word, never safety. */
 export type Memory = {
@@ -17,6 +17,8 @@ export type Memory = {
   missingSince?: Instant | undefined;
   unbindFailed?: boolean;
   bindFailed?: boolean;
+  /** When a proof was first seen. */
+  proven?: Moment;
   /** Versions at the last look: what a list shows otherwise is looked at again. */
   request?: string | undefined;
   binding?: string | undefined;
@@ -52,6 +54,7 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
     memory.binding = world.binding?.metadata.resourceVersion;
     memory.endsAt = endOfAccess(world.request, world.binding !== undefined);
     memory.due = undefined;
+    if (world.request?.status?.verification !== undefined) memory.proven ??= ports.protection.moment();
     heedRemoval(ports, key, world, memory);
     const seal = sealOf(ports, world.request);
     const seen = observe(ports, world, memory, seal !== "broken");
@@ -69,7 +72,7 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
     if (step.do === "rest") return undefined;
     if (step.do === "inspect") continue; // not twice running, as the enumeration shows; passesMax would end it
     const written = carryOut(ports, world, step, memory);
-    ahead = lookAhead(ports, world, step, { written, gates });
+    ahead = lookAhead(ports, world, step, { written, gates, memory });
     const { outcome, request } = await written;
     shown = request && { request, binding: world.binding };
     memory.request = request?.metadata.resourceVersion ?? memory.request;
@@ -89,26 +92,31 @@ function lookAhead(
   ports: ControllerPorts,
   { request }: World,
   step: Write,
-  { written, gates }: { readonly written: Promise<Written>; readonly gates: Gates | undefined },
+  {
+    written,
+    gates,
+    memory,
+  }: { readonly written: Promise<Written>; readonly gates: Gates | undefined; readonly memory: Memory },
 ): Ahead | undefined {
   if (step.do === "activate") return gates && { scope: "standing", gates: Promise.resolve(gates) };
   if (step.do !== "promise" && step.do !== "bind") return undefined;
-  const read = async (admission: Age): Promise<Gates> =>
-    inspect(ports, request, { scope: "entry", rehearsed: false, admission });
-  const ahead = step.do === "promise" ? read("of this second") : written.then(async () => read("from now"));
+  const read = async (lookAfter?: Moment): Promise<Gates> =>
+    inspect(ports, request, { scope: "entry", rehearsed: false, lookAfter });
+  const ahead = step.do === "promise" ? read() : written.then(async () => read(memory.proven));
   ahead.catch(() => undefined); // whoever awaits it is told; the next pass may have no use for it
   return { scope: "entry", gates: ahead };
 }
 
 /**
- * The binding is rehearsed for an offer. What was promised is its own rehearsal; if it is refused, one tells why. Before
- * what is bound becomes Active admission is looked at anew: none that was forged within a second is.
+ * The binding is rehearsed for an offer. What was promised is its own rehearsal; if it is refused, one tells why. What is
+ * bound becomes Active by a look at admission that began when it was proven, as nothing that the seal is over changes
+ * after that: so none that was forged within the second of a look does.
  */
 const asking = (scope: "entry" | "standing", { request, binding }: World, memory: Memory): Asking => ({
   scope,
   rehearsed:
     scope === "entry" && binding === undefined && (request?.status?.grant === undefined || memory.bindFailed === true),
-  admission: binding === undefined ? "of this second" : "from now",
+  lookAfter: binding === undefined ? undefined : memory.proven,
 });
 
 /**

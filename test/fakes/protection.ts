@@ -9,6 +9,7 @@ export const intact: Admission = { hole: undefined, protectedSince: instant(0) }
 export function fakeProtection(world: Admission): Protection {
   return {
     refuses: async (request) => unprotected(request, world),
+    moment: () => 0,
     remembers: (request) => unprotected(request, world),
     hole: () => world.hole,
   };

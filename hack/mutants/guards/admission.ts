@@ -15,14 +15,11 @@ export const admissionGuards: readonly Guard[] = [
     ],
     "what is kept is written": ['(await admission.swapSeen(seen, keep)) === "won"', "true"],
     "a request is judged by a look of its own time": [
-      'await look("all at once", age);\n      return remembers(request);',
+      'await look("all at once", begunAfter);\n      return remembers(request);',
       "return remembers(request);",
     ],
-    "a look that is older than a second is none": [
-      "running !== undefined && elapsedMs() - running.begunMs <= freshMs)",
-      "running !== undefined)",
-    ],
-    "a look from now is none that has begun": ['if (age === "of this second" && running', "if (running"],
+    "a look that is older than a second is none": ["elapsedMs() - begunMs <= freshMs", "true"],
+    "a look after a moment is none that began before": ["begunMs > moment;", "true;"],
     "a hole is told": ["if (hole !== undefined && hole !== before?.hole) {", "if (false) {"],
     "a replica that sees a hole is not ready": ["if (last.hole !== undefined) return last.hole;", ""],
     "a replica is ready when requests are believed": ["return clock() < since ? `requests", "return false ? `requests"],
@@ -75,14 +72,14 @@ export const admissionGuards: readonly Guard[] = [
     ],
   }),
   ...guardsOf("src/flows/inspect.ts", "src/flows/reconcile.test.ts", {
-    "admission is asked at entry": ["protection.refuses(request, admission)])", "undefined])"],
+    "admission is asked at entry": ["protection.refuses(request, lookAfter)])", "undefined])"],
   }),
   ...guardsOf("src/flows/reconcile.ts", "src/flows/reconcile.test.ts", {
-    "what is bound is judged by a look from now": [
-      'written.then(async () => read("from now"))',
-      'written.then(async () => read("of this second"))',
+    "what is bound is judged by a look from its proof on": ["read(memory.proven)", "read()"],
+    "and so is what was bound before": [
+      "lookAfter: binding === undefined ? undefined : memory.proven",
+      "lookAfter: undefined",
     ],
-    "and so is what was bound before": ['binding === undefined ? "of this second" : "from now"', '"of this second"'],
   }),
   ...guardsOf("src/domain/policy.ts", "src/domain/policy.test.ts", {
     admission: ["if (admission !== undefined) return", "if (false) return"],

@@ -27,7 +27,10 @@ export const flowGuards: readonly Guard[] = [
       'shown = step.do === "unbind" && world.request ? { request: world.request, binding: undefined } : request && { request, binding: world.binding };',
     ],
     "gone is what a live look does not find": ["if (binding?.metadata.uid === removed.uid) {", "if (false) {"],
-    "gates are read anew when the binding is there": ["written.then(read)", "read()"],
+    "gates are read anew when the binding is there": [
+      "written.then(async () => read(memory.proven))",
+      "read(memory.proven)",
+    ],
     "nothing is asked to go before it is due": [
       "if (due === undefined || ports.clock() < due.at) return false;",
       "if (due === undefined) return false;",
@@ -45,7 +48,7 @@ export const flowGuards: readonly Guard[] = [
   }),
   ...guardsOf("src/flows/inspect.ts", "src/flows/reconcile.test.ts", {
     "at entry the clock is judged, and the rehearsal": [
-      'scope === "entry" ? Promise.all([facts.clockOffMs(), protection.refuses(request, admission)]) : undefined',
+      'scope === "entry" ? Promise.all([facts.clockOffMs(), protection.refuses(request, lookAfter)]) : undefined',
       "undefined",
     ],
     "the authenticator is read": [
