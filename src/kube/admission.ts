@@ -12,10 +12,10 @@ export function createAdmission(client: KubeClient, namespace = "elevate-system"
   const [configMaps, seenName] = [core("configmaps", namespace), "kube-elevate-seen"];
   const byName = async ({ kind, name }: Shipped): Promise<readonly Metadata[]> =>
     client.listMetadata(collectionOf(kind), { fieldSelector: `metadata.name=${name}` });
-  /** By label, in one call; a label can be taken off, and then it is asked for by name. */
+  /** By label; a label can be taken off, and then it is asked for by name, as kinds are, since RBAC lets us list no others. */
   const ofKind = async (kind: string, pace: Pace): Promise<readonly string[]> => {
     const wanted = all.filter((one) => one.kind === kind);
-    const listed = await client.listMetadata(collectionOf(kind), { labelSelector });
+    const listed = kind === crd ? [] : await client.listMetadata(collectionOf(kind), { labelSelector });
     return each(wanted, pace, async (one) => {
       const found = listed.find(({ name }) => name === one.name) ?? (await byName(one))[0];
       const version = found && `${found.uid} ${String(found.generation ?? 0)}`;
@@ -60,6 +60,7 @@ async function each<T, R>(items: readonly T[], pace: Pace, ask: (item: T) => Pro
 
 const all: readonly Shipped[] = shipped;
 const labelSelector = "app.kubernetes.io/part-of=kube-elevate";
+const crd = "CustomResourceDefinition";
 const collectionOf = (kind: string): string => {
   switch (kind) {
     case "ValidatingAdmissionPolicy":
