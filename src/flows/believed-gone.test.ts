@@ -42,6 +42,7 @@ async function standing(lie: (ports: ControllerPorts) => ControllerPorts) {
   told.length = 0;
   return {
     timers,
+    requests: cluster.requests,
     hint: (...heard: Parameters<OnHint>): void => hints[0]?.(...heard),
     /** Nothing was written, and it is Active and bound. */
     expectUntouched: async (): Promise<void> =>
@@ -54,6 +55,31 @@ test("RC14: an Active request that is told of as having left the selection, with
   for (const resourceVersion of ["1", "999"]) hint(key, { resourceVersion, left: true });
   hint({ ...key, uid: "another-life" }, { resourceVersion: "1", left: true });
   await timers.advance(20_000);
+  await expectUntouched();
+});
+
+test("a version that this replica has read or written is no news, however late it is heard; another one is", async () => {
+  const read: (string | undefined)[] = [];
+  const { hint, requests, expectUntouched } = await standing((ports) => ({
+    ...ports,
+    requests: {
+      ...ports.requests,
+      async get(namespace, name) {
+        const found = await ports.requests.get(namespace, name);
+        read.push(found?.metadata.resourceVersion);
+        return found;
+      },
+    },
+  }));
+  const now = Number((await requests.get(key.name))?.metadata.resourceVersion);
+  const written = [now - 2, now - 1, now].map(String); // proven, promised, Active
+  read.length = 0;
+  for (const resourceVersion of written) hint(key, { resourceVersion, left: false });
+  await settle();
+  expect(read).toEqual([]);
+  hint(key, { resourceVersion: String(now + 1), left: false });
+  await settle();
+  expect(read).toEqual([String(now)]);
   await expectUntouched();
 });
 

@@ -22,6 +22,8 @@ export type Memory = {
   /** Versions at the last look: what a list shows otherwise is looked at again. */
   request?: string | undefined;
   binding?: string | undefined;
+  /** The last versions of the request that were read or written, of which a watch under load tells late. */
+  known?: readonly string[];
   /** When access is to end by the last look; undefined: there is none. For what comes first, not for what is done. */
   endsAt?: Instant | undefined;
   warned?: boolean;
@@ -50,7 +52,7 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
   let shown: World | undefined;
   for (let pass = 0; pass < passesMax; pass++) {
     const world = shown ?? (await look(ports, key));
-    memory.request = world.request?.metadata.resourceVersion;
+    know(memory, world.request?.metadata.resourceVersion);
     memory.binding = world.binding?.metadata.resourceVersion;
     memory.endsAt = endOfAccess(world.request, world.binding !== undefined);
     memory.due = undefined;
@@ -75,13 +77,20 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
     ahead = lookAhead(ports, world, step, { written, gates, memory });
     const { outcome, request } = await written;
     shown = request && { request, binding: world.binding };
-    memory.request = request?.metadata.resourceVersion ?? memory.request;
+    know(memory, request?.metadata.resourceVersion ?? memory.request);
     if (outcome === "won") {
       if (step.do !== "unbind") ports.recorder.tell({ about: key, step }); // that it is gone the next look tells
       if (step.do === "close") return undefined; // unbound before, and an ended record never changes
     } else ahead = undefined;
   }
   throw new Error(`${key.namespace}/${key.name} did not settle in ${String(passesMax)} passes`);
+}
+
+const knownMax = 8; // more than a life has
+function know(memory: Memory, version: string | undefined): void {
+  memory.request = version;
+  if (version !== undefined && memory.known?.includes(version) !== true)
+    memory.known = [...(memory.known ?? []).slice(1 - knownMax), version];
 }
 
 /**

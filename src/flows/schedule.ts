@@ -45,7 +45,7 @@ type Entry = {
   cancel: () => void;
   failures: number;
   running: boolean;
-  hinted: string | undefined; // the version that was last heard of while it ran
+  hinted: string | undefined; // the version that was last heard of while it ran, or that no watch would tell of what is new
 };
 
 const listEveryMs = 4_000; // what only a list finds is to end within 5 s of its cause
@@ -158,7 +158,7 @@ export function createSchedule({ ports, watch, log, after, random }: Options): S
     const entry = known(idOf(key), key);
     entry.what = key;
     entry.requester = requester ?? entry.requester;
-    if (entry.running) entry.hinted = resourceVersion;
+    if (entry.running) entry.hinted = entry.hinted === unheard.resourceVersion ? entry.hinted : resourceVersion;
     else if (isNews(entry, resourceVersion)) enqueue(idOf(key), entry);
   };
   /** True when both lists were answered. What is listed as it was last seen waits for its own timer. */
@@ -257,9 +257,9 @@ async function lookAt(ports: ControllerPorts, { what, memory }: Entry, log: Log)
   return undefined;
 }
 
-/** Most hints tell of what this process wrote itself. */
+/** Most hints tell of what this process wrote itself, under load some passes later. */
 const isNews = ({ memory }: Entry, resourceVersion: string | undefined): boolean =>
-  resourceVersion !== undefined && resourceVersion !== memory.request;
+  resourceVersion !== undefined && memory.known?.includes(resourceVersion) !== true;
 
 const nameOf = ({ what }: Pick<Entry, "what">): { readonly namespace: string; readonly name: string } => {
   const { namespace, name } = "unaccounted" in what ? what.unaccounted.metadata : what;
