@@ -52,7 +52,7 @@ const looked = [
   /^desktop\/opened$/, // what a browser was told to open
   /^process .*main\.(ts|js) verifier/,
   /^process .*main\.(ts|js) controller/,
-  /^process .*cli\/main\.ts enroll/,
+  /^process .*(cli\/main\.ts|kubectl-elevate) enroll/,
   /^process .*\/kube-apiserver/,
   /readyz/,
 ];
