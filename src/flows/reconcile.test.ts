@@ -179,6 +179,39 @@ test("IA30: what is bound becomes Active by a look at admission that began when 
   }
 });
 
+test("RC04, RC12: after gates that took long a binding is made by a new look alone: another replica may have ended all", async () => {
+  for (const [tookMs, asks] of [
+    [250, false],
+    [251, true],
+  ] as const) {
+    const { controller, world, requests, status, bindings, told } = await proven();
+    const killed = { ...controller.bindings, create: async () => Promise.reject(new Error("killed")) };
+    await expect(reconcile({ ...controller, bindings: killed }, key, {})).rejects.toThrow("killed");
+    const slow: ControllerPorts = {
+      ...controller,
+      facts: {
+        ...controller.facts,
+        async policy(name) {
+          if ((await status())?.phase === "Granting" && !told.includes("-")) {
+            told.push("-");
+            world.now = later(world.now, tookMs);
+            await reconcile(controller, key, {});
+            const active = await requests.get("fix");
+            if (active === undefined) throw new Error("fix is gone");
+            requests.put({ ...active, spec: { ...active.spec, termination: { by: "alice" } } });
+            await reconcile(controller, key, {});
+            told.push("|");
+          }
+          return controller.facts.policy(name);
+        },
+      },
+    };
+    await reconcile(slow, key, {}).catch(() => undefined);
+    expect(told.slice(told.indexOf("|") + 1)).toEqual(asks ? [] : ["bind", "unbind"]); // quick gates cannot be that late
+    expect([(await status())?.phase, await bindings.list()]).toEqual(["Released", []]);
+  }
+});
+
 test("a word for what was unbound is not kept for what is bound after it", async () => {
   const { controller, status, bindings, world } = await proven();
   const memory = {};

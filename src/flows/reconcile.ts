@@ -40,6 +40,7 @@ type Written = { readonly outcome: Outcome; readonly request?: ElevationRequest 
 type Write = Exclude<Step, { do: "inspect" | "wait" | "rest" }>;
 
 const passesMax = 20; // a life is 8; whoever needs more is fought over, and backs off
+const viewMs = 250; // of gates that took longer, the record may have ended meanwhile, by another replica
 
 /**
  * Carries one request on until nothing is to be done, and says when to look again; undefined: never. The only place
@@ -50,8 +51,10 @@ const passesMax = 20; // a life is 8; whoever needs more is fought over, and bac
 export async function reconcile(ports: ControllerPorts, key: RequestKey, memory: Memory): Promise<Instant | undefined> {
   let ahead: Ahead | undefined;
   let shown: World | undefined;
+  let readAt = ports.clock();
   for (let pass = 0; pass < passesMax; pass++) {
     const world = shown ?? (await look(ports, key));
+    if (shown === undefined) readAt = ports.clock();
     know(memory, world.request?.metadata.resourceVersion);
     memory.binding = world.binding?.metadata.resourceVersion;
     memory.endsAt = endOfAccess(world.request, world.binding !== undefined);
@@ -72,11 +75,17 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
     }
     if (step.do === "wait") return earlier(step.until, warned(ports, key, world, memory) ?? step.until);
     if (step.do === "rest") return undefined;
+    if (step.do === "bind" && gates !== undefined && isOld(readAt, ports.clock())) {
+      ahead = { scope: "entry", gates: Promise.resolve(gates) };
+      shown = undefined;
+      continue;
+    }
     if (step.do === "inspect") continue; // not twice running, as the enumeration shows; passesMax would end it
     const written = carryOut(ports, world, step, memory);
     ahead = lookAhead(ports, world, step, { written, gates, memory });
     const { outcome, request } = await written;
     shown = request && { request, binding: world.binding };
+    readAt = ports.clock();
     know(memory, request?.metadata.resourceVersion ?? memory.request);
     if (outcome === "won") {
       if (step.do !== "unbind") ports.recorder.tell({ about: key, step }); // that it is gone the next look tells
@@ -85,6 +94,8 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
   }
   throw new Error(`${key.namespace}/${key.name} did not settle in ${String(passesMax)} passes`);
 }
+
+const isOld = (readAt: Instant, now: Instant): boolean => now - readAt > viewMs || now < readAt;
 
 const knownMax = 8; // more than a life has
 function know(memory: Memory, version: string | undefined): void {

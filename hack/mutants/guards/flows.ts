@@ -35,6 +35,7 @@ export const flowGuards: readonly Guard[] = [
       "if (due === undefined || ports.clock() < due.at) return false;",
       "if (due === undefined) return false;",
     ],
+    "no binding is made by an old view": ["gates !== undefined && isOld(readAt, ports.clock())", "false"],
     "what is due is asked once": ["  memory.due = undefined;\n  await remove(", "  await remove("],
     "a word is for what it was said of": ['if (compared === "ours") memory.unboundFor = undefined;', ""],
     "a binding that is refused is rehearsed, to tell why": [" || memory.bindFailed === true)", ")"],

@@ -66,11 +66,12 @@ export async function startProxy(plane: ControlPlane, account: string, around: A
           const altered = JSON.stringify(alter(parsed((await buffer(reply)).toString())));
           return void to.writeHead(reply.statusCode ?? 502, { "content-type": "application/json" }).end(altered);
         }
+        if (to.destroyed) return void reply.destroy(); // who asked was killed
         to.writeHead(reply.statusCode ?? 502, reply.headers);
         to.flushHeaders(); // a watch may have nothing to say for a minute, and its asker waits for an answer
         pipeline(reply, to, () => undefined); // whichever side ends early, the other does not stay open
       };
-      void answer();
+      answer().catch(() => to.destroy());
     });
     sent.on("error", () => to.destroy());
     // nobody is left to read it; a write that is on its way is not taken back
