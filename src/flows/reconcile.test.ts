@@ -181,8 +181,8 @@ test("IA30: what is bound becomes Active by a look at admission that began when 
 
 test("RC04, RC12: after gates that took long a binding is made by a new look alone: another replica may have ended all", async () => {
   for (const [tookMs, asks] of [
-    [250, false],
-    [251, true],
+    [100, false],
+    [101, true],
   ] as const) {
     const { controller, world, requests, status, bindings, told } = await proven();
     const killed = { ...controller.bindings, create: async () => Promise.reject(new Error("killed")) };

@@ -40,7 +40,7 @@ type Written = { readonly outcome: Outcome; readonly request?: ElevationRequest 
 type Write = Exclude<Step, { do: "inspect" | "wait" | "rest" }>;
 
 const passesMax = 20; // a life is 8; whoever needs more is fought over, and backs off
-const viewMs = 250; // of gates that took longer, the record may have ended meanwhile, by another replica
+const viewMs = 100; // of gates that took longer, the record may have ended meanwhile, by another replica
 
 /**
  * Carries one request on until nothing is to be done, and says when to look again; undefined: never. The only place

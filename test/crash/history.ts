@@ -157,6 +157,7 @@ function entryOf({ at, user, verb, resource, about: target, code = 200, object }
   const { namespace, name, uid } = target;
   const own = object?.["metadata"];
   const metadata = { ...(typeof own === "object" ? own : {}), ...target, resourceVersion: String(revision) };
+  const answered = verb === "delete" ? { kind: "Status", details: { uid } } : object && { ...object, metadata };
   return {
     stage: "ResponseComplete",
     verb,
@@ -166,7 +167,7 @@ function entryOf({ at, user, verb, resource, about: target, code = 200, object }
     responseStatus: { code },
     requestReceivedTimestamp: second(at),
     stageTimestamp: second(at + 0.01),
-    responseObject: verb === "delete" ? { kind: "Status", details: { uid } } : object && { ...object, metadata },
+    ...(code >= 500 ? { requestObject: object } : { responseObject: answered }),
   };
 }
 

@@ -33,6 +33,12 @@ test("a good life violates nothing, nor does a line that is not yet written to i
   expect(violationsOf(`${auditLog(good)}{"stage":"Resp`, { now: endOfHistory })).toEqual([]);
 });
 
+test("I1: a promise may be one whose writer was killed before its answer; what else was not answered is none", () => {
+  expect(check(changed("promise", { code: 504 }))).toEqual([]);
+  for (const change of [{ code: 504, object: lineOf("offer").object }, { code: 504, at: 4.5 }, { code: 409 }])
+    expect(check(changed("promise", change as Partial<Line>)).join()).toContain("I1: ");
+});
+
 test.each<readonly [string, string, Told]>([
   ["I1", "a binding before the promise", changed("bind", { at: 2.9 })],
   ["I1", "a binding that nobody asked for", { bind: bound(4, {}), unbind: lineOf("unbind") }],

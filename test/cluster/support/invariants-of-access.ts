@@ -38,22 +38,39 @@ export function accessHolds(history: History, options: AccessOptions): readonly 
   });
   const holds = sealHolds(history);
   return [
-    ...bindings.flatMap((binding) => [...rightful(binding, holds), ...timely(binding, options), ...exact(binding)]),
+    ...bindings.flatMap((binding) => [
+      ...rightful(binding, holds, history.unanswered),
+      ...timely(binding, options),
+      ...exact(binding),
+    ]),
     ...settled(history, bindings),
     ...felt(history, bindings),
   ];
 }
 
-function rightful({ first, requests }: Binding, holds: (request: ElevationRequest) => boolean): readonly Violation[] {
-  const promised = requests.some(({ revision, object }) => {
-    const { status } = requestOf(object);
-    return (
-      revision < first.revision &&
-      status?.phase === "Granting" &&
-      parseInstant(status.grant?.expirationTime) > 0 &&
-      holds(requestOf(object))
-    );
-  });
+const promise = z.looseObject({
+  status: z.looseObject({ phase: z.literal("Granting"), grant: z.looseObject({ expirationTime: z.string() }) }),
+});
+const isPromise = (object: unknown): boolean =>
+  parseInstant(promise.safeParse(object).data?.status.grant.expirationTime) > 0;
+
+function rightful(
+  { first, requests }: Binding,
+  holds: (request: ElevationRequest) => boolean,
+  unanswered: History["unanswered"],
+): readonly Violation[] {
+  // whoever wrote it may have been killed before it was answered: then the log has what was asked for alone
+  const asked = unanswered.some(
+    ({ resource, namespace, name, body, from }) =>
+      resource === "elevationrequests/status" &&
+      namespace === first.namespace &&
+      name === requests[0]?.name &&
+      from < first.from &&
+      isPromise(body),
+  );
+  const promised = requests.some(
+    ({ revision, object }) => revision < first.revision && (asked || isPromise(object)) && holds(requestOf(object)),
+  );
   const says = `${idOf(first)} was made by ${first.user} without an earlier Granting that has an expirationTime and a good seal`;
   return promised ? [] : [{ invariant: "I1", says }];
 }
