@@ -6,6 +6,7 @@ import { bundleInto } from "./bundle.ts";
 // times as long, and there are hundreds. The plugin is the one file that people install.
 
 export async function setup(): Promise<void> {
+  if (process.env["KUBE_ELEVATE_BUNDLED"] !== undefined) return; // by another project of this run, one after the other
   const plugin = promisify(execFile)("npm", ["run", "--silent", "plugin", "--", "--outfile=.bundled/kubectl-elevate"]);
   await Promise.all([bundleInto(".bundled"), plugin]);
   process.env["KUBE_ELEVATE_BUNDLED"] = ".bundled";

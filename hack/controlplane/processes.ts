@@ -5,7 +5,7 @@ import type { ControlPlane } from "./control-plane.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
 import { paths } from "./layout.ts";
-import { root } from "./plugin.ts";
+import { program, root } from "./plugin.ts";
 import { lastLines, mustRun } from "./ready.ts";
 import { type Supervised, supervise } from "./supervise.ts";
 
@@ -135,15 +135,10 @@ async function spawn(controlPlane: ControlPlane, role: string, options: ProcessO
   return { ...child, name, health: `http://127.0.0.1:${ports.health}`, endpoint, ports };
 }
 
-/** Or from what hack/bundle/for-tests.ts made of them. */
-function fromSources() {
-  const bundled = process.env["KUBE_ELEVATE_BUNDLED"];
-  const main = bundled === undefined ? "src/main.ts" : `${bundled}/main.js`;
-  return {
-    args: ["--disable-warning=ExperimentalWarning", join(root, main)],
-    env: { NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] }, // half of a start is to read the sources
-  };
-}
+const fromSources = () => ({
+  args: program("src/main.ts", "main.js"),
+  env: { NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] }, // half of a start is to read the sources
+});
 
 async function isReady(started: Process): Promise<boolean> {
   await mustRun([started]);

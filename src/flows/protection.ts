@@ -69,7 +69,7 @@ export function createProtection(options: Options): WatchedProtection {
       log.warn({}, "configmap kube-elevate-seen is gone: apply it again");
     const known = before?.seen ?? seen?.data ?? {}; // empty: nobody has looked yet
     const changed = found.anew && Object.keys(known).length > 0;
-    tell(options, before, last, changed ? changedOf(before?.versions ?? known["versions"] ?? "", versions) : undefined);
+    tell(options, before, last, changed ? changedOf(before?.versions ?? known["versions"], versions) : undefined);
     if (before?.hole !== last.hole || before?.protectedSince !== last.protectedSince) onChange();
   };
   /** One at a time: who comes while one runs that is too old for him waits for the next, together with all others. */
@@ -149,7 +149,7 @@ async function judgedBy(
 const absentOf = (versions: string): readonly string[] =>
   versions.split("\n").flatMap((line) => (line.endsWith(" -") ? [`${line.slice(0, -2)} is not there`] : []));
 
-/** `changed`: what was changed since, where something was. */
+/** `changed`: what it is that has changed, where something has. */
 function tell({ log, announcer }: Options, before: Last | undefined, now: Last, changed: string | undefined): void {
   const { hole, holes, extras } = now;
   const since = formatInstant(now.protectedSince);
@@ -160,8 +160,7 @@ function tell({ log, announcer }: Options, before: Last | undefined, now: Last, 
   if (hole === undefined && (before?.hole !== undefined || before?.protectedSince !== now.protectedSince))
     log.info({ protectedSince: since }, "admission is as shipped: requests are believed from then on");
   if (hole === undefined && (before?.hole !== undefined || changed !== undefined)) {
-    const what = (changed ?? "") === "" ? "admission" : `admission (${changed ?? ""})`;
-    const message = `${what} changed, and is as shipped: requests made before ${since} are denied; look at authenticators and policies that were written while it was not`;
+    const message = `${changed ?? "admission"} changed, and is as shipped: requests made before ${since} are denied; look at authenticators and policies that were written while it was not`;
     announcer.announce({ reason: "AdmissionProtected", message });
   }
   if (extras.length > 0 && extras.join() !== before?.extras.join()) {
@@ -171,10 +170,12 @@ function tell({ log, announcer }: Options, before: Last | undefined, now: Last, 
 }
 
 const namedMax = 8;
-/** The objects whose line is another one; empty where it is not known which. */
-function changedOf(before: string, now: string): string {
-  const lines = before.split("\n");
-  const changed = now.split("\n").filter((line) => before !== "" && !lines.includes(line));
+/** Admission, and the objects of it whose line is another one; without them where no lines were kept, or none is. */
+function changedOf(before: string | undefined, now: string): string {
+  const lines = (before ?? now).split("\n");
+  const changed = now.split("\n").filter((line) => !lines.includes(line));
+  if (changed.length === 0) return "admission";
   const names = changed.slice(0, namedMax).map((line) => line.split(" ").slice(0, 2).join(" "));
-  return names.join(", ") + (changed.length > namedMax ? ` and ${String(changed.length - namedMax)} more` : "");
+  const more = changed.length > namedMax ? ` and ${String(changed.length - namedMax)} more` : "";
+  return `admission (${names.join(", ")}${more})`;
 }

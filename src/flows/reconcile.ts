@@ -36,6 +36,7 @@ export type Memory = {
 export type Due = { readonly at: Instant; readonly binding: Placed };
 type Ahead = { readonly scope: Asking["scope"]; readonly gates: Promise<Gates> };
 type World = { readonly request: ElevationRequest | undefined; readonly binding: RoleBinding | undefined };
+type View = World & { readonly readAt: Instant };
 type Written = { readonly outcome: Outcome; readonly request?: ElevationRequest | undefined };
 type Write = Exclude<Step, { do: "inspect" | "wait" | "rest" }>;
 
@@ -50,11 +51,9 @@ const viewMs = 100; // of gates that took longer, the record may have ended mean
  */
 export async function reconcile(ports: ControllerPorts, key: RequestKey, memory: Memory): Promise<Instant | undefined> {
   let ahead: Ahead | undefined;
-  let shown: World | undefined;
-  let readAt = ports.clock();
+  let shown: View | undefined;
   for (let pass = 0; pass < passesMax; pass++) {
     const world = shown ?? (await look(ports, key));
-    if (shown === undefined) readAt = ports.clock();
     know(memory, world.request?.metadata.resourceVersion);
     memory.binding = world.binding?.metadata.resourceVersion;
     memory.endsAt = endOfAccess(world.request, world.binding !== undefined);
@@ -75,7 +74,7 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
     }
     if (step.do === "wait") return earlier(step.until, warned(ports, key, world, memory) ?? step.until);
     if (step.do === "rest") return undefined;
-    if (step.do === "bind" && gates !== undefined && isOld(readAt, ports.clock())) {
+    if (step.do === "bind" && gates !== undefined && isOld(world, ports.clock())) {
       ahead = { scope: "entry", gates: Promise.resolve(gates) };
       shown = undefined;
       continue;
@@ -84,8 +83,7 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
     const written = carryOut(ports, world, step, memory);
     ahead = lookAhead(ports, world, step, { written, gates, memory });
     const { outcome, request } = await written;
-    shown = request && { request, binding: world.binding };
-    readAt = ports.clock();
+    shown = request && { request, binding: world.binding, readAt: ports.clock() };
     know(memory, request?.metadata.resourceVersion ?? memory.request);
     if (outcome === "won") {
       if (step.do !== "unbind") ports.recorder.tell({ about: key, step }); // that it is gone the next look tells
@@ -95,7 +93,7 @@ export async function reconcile(ports: ControllerPorts, key: RequestKey, memory:
   throw new Error(`${key.namespace}/${key.name} did not settle in ${String(passesMax)} passes`);
 }
 
-const isOld = (readAt: Instant, now: Instant): boolean => now - readAt > viewMs || now < readAt;
+const isOld = ({ readAt }: View, now: Instant): boolean => now - readAt > viewMs || now < readAt;
 
 const knownMax = 8; // more than a life has
 function know(memory: Memory, version: string | undefined): void {
@@ -179,7 +177,7 @@ export function endOfAccess(request: ElevationRequest | undefined, bound: boolea
   return ended ? instant(0) : parseInstant(grant?.expirationTime);
 }
 
-async function look({ requests, bindings }: ControllerPorts, key: RequestKey): Promise<World> {
+async function look({ requests, bindings, clock }: ControllerPorts, key: RequestKey): Promise<View> {
   const read = async (): Promise<ElevationRequest | undefined> => {
     const found = await requests.get(key.namespace, key.name);
     return found?.metadata.uid === key.uid ? found : undefined;
@@ -188,7 +186,7 @@ async function look({ requests, bindings }: ControllerPorts, key: RequestKey): P
   const phase = request?.status?.phase;
   // another replica may have promised and bound between the two reads: no record older than a binding condemns it
   const older = binding !== undefined && phase !== "Granting" && phase !== "Active";
-  return { request: older ? await read() : request, binding };
+  return { request: older ? await read() : request, binding, readAt: clock() };
 }
 
 /** An Error: its key is not known yet. That delays what needs a good proof, and no ending: a broken one ends as well. */

@@ -19,12 +19,12 @@ export const flowGuards: readonly Guard[] = [
       "",
     ],
     "a look between bind and Active, so that AlreadyExists is compared": [
-      "shown = request && { request, binding: world.binding };",
-      'shown = step.do === "bind" && world.request ? { request: world.request, binding: bindingFor(world.request, step.terms.roleRef, step.expiration) as RoleBinding } : request && { request, binding: world.binding };',
+      "shown = request && { request, binding: world.binding, readAt: ports.clock() };",
+      'shown = step.do === "bind" && world.request ? { request: world.request, binding: bindingFor(world.request, step.terms.roleRef, step.expiration) as RoleBinding, readAt: ports.clock() } : request && { request, binding: world.binding, readAt: ports.clock() };',
     ],
     "a look between unbind and close": [
-      "shown = request && { request, binding: world.binding };",
-      'shown = step.do === "unbind" && world.request ? { request: world.request, binding: undefined } : request && { request, binding: world.binding };',
+      "shown = request && { request, binding: world.binding, readAt: ports.clock() };",
+      'shown = step.do === "unbind" && world.request ? { request: world.request, binding: undefined, readAt: ports.clock() } : request && { request, binding: world.binding, readAt: ports.clock() };',
     ],
     "gone is what a live look does not find": ["if (binding?.metadata.uid === removed.uid) {", "if (false) {"],
     "gates are read anew when the binding is there": [
@@ -35,7 +35,7 @@ export const flowGuards: readonly Guard[] = [
       "if (due === undefined || ports.clock() < due.at) return false;",
       "if (due === undefined) return false;",
     ],
-    "no binding is made by an old view": ["gates !== undefined && isOld(readAt, ports.clock())", "false"],
+    "no binding is made by an old view": ["gates !== undefined && isOld(world, ports.clock())", "false"],
     "what is due is asked once": ["  memory.due = undefined;\n  await remove(", "  await remove("],
     "a word is for what it was said of": ['if (compared === "ours") memory.unboundFor = undefined;', ""],
     "a binding that is refused is rehearsed, to tell why": [" || memory.bindFailed === true)", ")"],
@@ -228,7 +228,11 @@ export const flowGuards: readonly Guard[] = [
     "two keys under one id are left for a person": ["if (other !== undefined)\n      throw", "if (false)\n      throw"],
     "what was published stays": ["{ ...seen.data, ...wanted }", "wanted"],
   }),
+  ...guardsOf("src/flows/shares.ts", "src/flows/shares.test.ts", {
+    "shares take turns": ["if (shares.delete(share)) shares.set(share, ids);", ""],
+  }),
   ...guardsOf("src/flows/trusted-seals.ts", "src/flows/trusted-seals.test.ts", {
+    "a change of seal keys is told after none were there": ["known ||= found.size > 0;", "known = found.size > 0;"],
     "a key is unknown only by a reading that began later": [
       "if (askedAt !== undefined && done > askedAt) return false;",
       "if (askedAt !== undefined) return false;",

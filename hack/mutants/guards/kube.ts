@@ -9,12 +9,6 @@ export const kubeGuards: readonly Guard[] = [
   ...guardsOf("src/kube/swap.ts", "src/kube/swap.test.ts", {
     "what is stored is compared with what was written": ['now && differenceOf(change, now, "")', "undefined"],
   }),
-  ...guardsOf("src/flows/trusted-seals.ts", "src/flows/trusted-seals.test.ts", {
-    "a change of seal keys is told after none were there": ["known ||= found.size > 0;", "known = found.size > 0;"],
-  }),
-  ...guardsOf("src/flows/shares.ts", "src/flows/shares.test.ts", {
-    "shares take turns": ["if (shares.delete(share)) shares.set(share, ids);", ""],
-  }),
   ...guardsOf("src/kube/removal.ts", bindings, {
     "the UID precondition": ["{ preconditions, propagationPolicy", "{ propagationPolicy"],
     "propagation in the Background": [', propagationPolicy: "Background" }', " }"],

@@ -17,7 +17,6 @@ export const plainBinding = (namespace: string, name: string): object => ({
 
 /** As Kyverno, Rancher or a GitOps tool does it: all that is created in this namespace gets a label and an annotation. */
 export async function hangOn(cluster: Cluster, shop: string): Promise<void> {
-  const apiVersion = "admissionregistration.k8s.io/v1";
   const hung = '{labels: {"example.com/team": "shop"}, annotations: {"example.com/seen-by": "policy"}}';
   const mutation = {
     patchType: "ApplyConfiguration",
@@ -28,13 +27,7 @@ export async function hangOn(cluster: Cluster, shop: string): Promise<void> {
     namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": shop } },
     resourceRules: [bindings],
   };
-  const kind = "MutatingAdmissionPolicy";
-  const metadata = { name: "hang-on" };
-  await cluster.apply(
-    "admin",
-    { apiVersion, kind, metadata, spec: { reinvocationPolicy: "Never", matchConstraints, mutations: [mutation] } },
-    { apiVersion, kind: `${kind}Binding`, metadata, spec: { policyName: "hang-on" } },
-  );
+  await mutate(cluster, "hang-on", { matchConstraints, mutations: [mutation] });
   const probe = async (): Promise<string> =>
     JSON.stringify(
       await must(cluster.plane, "admin", "POST", bindingsPath(shop, "?dryRun=All"), plainBinding(shop, "probe")),
@@ -44,9 +37,6 @@ export async function hangOn(cluster: Cluster, shop: string): Promise<void> {
 
 /** Has a mutating policy undo what is counted in this authenticator, until the returned function is called. */
 export async function takeBack(cluster: Cluster, authenticator: string): Promise<() => Promise<void>> {
-  const apiVersion = "admissionregistration.k8s.io/v1";
-  const kind = "MutatingAdmissionPolicy";
-  const metadata = { name: "take-back" };
   const fields = ["lastTimeStep", "failures"].map(
     (field) => `JSONPatch{op: "replace", path: "/status/totp/${field}", value: oldObject.status.totp.${field}}`,
   );
@@ -56,17 +46,11 @@ export async function takeBack(cluster: Cluster, authenticator: string): Promise
     operations: ["UPDATE"],
     resources: ["authenticators/status"],
   };
-  const spec = {
-    reinvocationPolicy: "Never",
+  const letGo = await mutate(cluster, "take-back", {
     matchConstraints: { resourceRules: [rule] },
     matchConditions: [{ name: "one", expression: `object.metadata.name == "${authenticator}"` }],
     mutations: [{ patchType: "JSONPatch", jsonPatch: { expression: `[${fields.join(", ")}]` } }],
-  };
-  await cluster.apply(
-    "admin",
-    { apiVersion, kind, metadata, spec },
-    { apiVersion, kind: `${kind}Binding`, metadata, spec: { policyName: "take-back" } },
-  );
+  });
   await cluster.plane.accountKubeconfig("verifier");
   const path = `${authenticatorsPath(`/${authenticator}/status`)}?dryRun=All`;
   const change = { status: { totp: { lastTimeStep: 999_999_999 } } };
@@ -76,9 +60,24 @@ export async function takeBack(cluster: Cluster, authenticator: string): Promise
   };
   await eventually(undone, 10, "it is taken back");
   return async () => {
-    await cluster.kubectl("admin", "delete", kind, "take-back");
-    await cluster.kubectl("admin", "delete", `${kind}Binding`, "take-back");
+    await letGo();
     await eventually(async () => !(await undone()), 10, "it is taken back no more");
+  };
+}
+
+/** A mutating policy with its binding, which some seconds later are in force; what is returned deletes both. */
+async function mutate(cluster: Cluster, name: string, spec: object): Promise<() => Promise<void>> {
+  const apiVersion = "admissionregistration.k8s.io/v1";
+  const kind = "MutatingAdmissionPolicy";
+  const metadata = { name };
+  await cluster.apply(
+    "admin",
+    { apiVersion, kind, metadata, spec: { reinvocationPolicy: "Never", ...spec } },
+    { apiVersion, kind: `${kind}Binding`, metadata, spec: { policyName: name } },
+  );
+  return async () => {
+    await cluster.kubectl("admin", "delete", kind, name);
+    await cluster.kubectl("admin", "delete", `${kind}Binding`, name);
   };
 }
 
